@@ -1,0 +1,1 @@
+//! The capture process: owner election, HTTP API, metrics.

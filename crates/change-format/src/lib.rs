@@ -1,0 +1,1 @@
+//! Row changes, DDL and watermarks as Canal-JSON.

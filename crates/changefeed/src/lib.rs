@@ -1,0 +1,1 @@
+//! Changefeeds: configuration, pipeline, barrier, checkpoint, state machine, metadata.

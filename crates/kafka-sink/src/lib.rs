@@ -1,0 +1,1 @@
+//! Kafka producer, topics and partition dispatch of a changefeed.

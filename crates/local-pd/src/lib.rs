@@ -1,0 +1,1 @@
+//! Embedded placement driver: timestamps, regions, metadata.

@@ -1,0 +1,1 @@
+//! Embedded TiDB: MySQL protocol, SQL execution, transactions on TiKV.

@@ -1,0 +1,1 @@
+//! Embedded TiKV: MVCC store, Percolator transactions, change feed.

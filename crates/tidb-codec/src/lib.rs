@@ -1,0 +1,1 @@
+//! TiDB's key, row and value encodings.

@@ -1,0 +1,1 @@
+//! TiDB's schema objects, DDL jobs and schema snapshots.

@@ -1,0 +1,1 @@
+//! TiDB's SQL: parsing and restoring in canonical form.

@@ -1,0 +1,1 @@
+//! Change feeds of TiKV: subscriptions, prewrite/commit matching, resolved-ts frontier.

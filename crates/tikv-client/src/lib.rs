@@ -1,0 +1,1 @@
+//! PD and TiKV client: timestamps, regions, snapshots, transactions, etcd metadata.
