@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Files that are compiled; each becomes one module.
-const FILES: [&str; 7] = ["metapb", "errorpb", "pdpb", "kvrpcpb", "tikvpb", "cdcpb", "etcd"];
+const FILES: [&str; 8] = ["metapb", "errorpb", "pdpb", "kvrpcpb", "tikvpb", "cdcpb", "etcd", "health"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

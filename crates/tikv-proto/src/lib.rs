@@ -36,3 +36,6 @@ package!(
 package!(
     /// The etcd v3 subset.
     etcdserverpb, "etcdserverpb");
+package!(
+    /// The standard gRPC health service.
+    healthpb, "grpc.health.v1");
