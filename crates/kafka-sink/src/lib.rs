@@ -1,1 +1,18 @@
-//! Kafka producer, topics and partition dispatch of a changefeed.
+//! Kafka producer and topics of a changefeed.
+//!
+//! A [`Producer`] takes encoded messages with an explicit partition and reports each delivery to the acknowledgement
+//! object that came with the message. Nothing here knows where messages come from.
+//!
+//! Ordering: librdkafka's idempotent producer keeps the order of `send` calls per partition over its own retries, with
+//! up to five requests in flight. When acknowledgements are weaker than `all` the producer is not idempotent and only
+//! one request is in flight.
+
+mod config;
+mod error;
+mod producer;
+mod topic;
+
+pub use config::{Compression, ProducerConfig, SaslConfig};
+pub use error::SinkError;
+pub use producer::{Acknowledge, Health, Producer};
+pub use topic::{TopicAdmin, TopicSpec, is_valid_topic};

@@ -1,0 +1,52 @@
+//! Why a changefeed stops or waits, with the codes that users of TiCDC know.
+
+use kafka_sink::SinkError;
+
+/// Codes that end a changefeed at once: trying again cannot help (cli-and-api reference, section states).
+const FAST_FAIL: [&str; 17] = [
+    "CDC:ErrGCTTLExceeded",
+    "CDC:ErrSnapshotLostByGC",
+    "CDC:ErrStartTsBeforeGC",
+    "CDC:ErrExpressionColumnNotFound",
+    "CDC:ErrExpressionParseFailed",
+    "CDC:ErrSchemaSnapshotNotFound",
+    "CDC:ErrSyncRenameTableFailed",
+    "CDC:ErrChangefeedUnretryable",
+    "CDC:ErrCorruptedDataMutation",
+    "CDC:ErrDispatcherFailed",
+    "CDC:ErrColumnSelectorFailed",
+    "CDC:ErrSinkURIInvalid",
+    "CDC:ErrKafkaInvalidConfig",
+    "CDC:ErrMySQLInvalidConfig",
+    "CDC:ErrStorageSinkInvalidConfig",
+    "CDC:ErrVersionIncompatible",
+    "CDC:ErrClusterIDMismatch",
+];
+
+/// The error of a changefeed: a stable code and a message for people.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("[{code}]{message}")]
+pub struct FeedError {
+    /// `CDC:Err…`.
+    pub code: String,
+    /// What happened and what to do, without secrets.
+    pub message: String,
+}
+
+impl FeedError {
+    /// An error with one of TiCDC's codes.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+
+    /// True if retrying cannot help.
+    pub fn is_fast_fail(&self) -> bool {
+        FAST_FAIL.iter().any(|code| self.code == *code || self.message.contains(code))
+    }
+}
+
+impl From<SinkError> for FeedError {
+    fn from(error: SinkError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,140 @@
+//! Producer settings, in librdkafka's terms.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+
+use crate::error::SinkError;
+
+/// How long a message may wait for its acknowledgement before it fails and the changefeed restarts from its checkpoint.
+/// Shorter outages are ridden out by the client itself.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long the client gathers messages for one request. Small: the floor of the end-to-end latency.
+const LINGER: Duration = Duration::from_millis(2);
+/// Largest produce request per partition, bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// Most messages in one produce request of a partition.
+const BATCH_MESSAGES: usize = 10_000;
+/// Longest pause between two attempts to reach a broker.
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
+/// Room for key, headers and framing above the largest value, bytes.
+const FRAME_OVERHEAD: usize = 1024;
+/// Requests in flight per connection with an idempotent producer; librdkafka keeps order up to five.
+const IN_FLIGHT: usize = 5;
+
+/// Compression of record batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Batches are sent as they are.
+    #[default]
+    None,
+    /// DEFLATE.
+    Gzip,
+    /// Snappy.
+    Snappy,
+    /// LZ4 frames.
+    Lz4,
+    /// Zstandard.
+    Zstd,
+}
+
+impl Compression {
+    /// librdkafka's name of the codec.
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Credentials for SASL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SaslConfig {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: String,
+    /// User name.
+    pub user: String,
+    /// Password; never printed.
+    pub password: String,
+}
+
+impl std::fmt::Debug for SaslConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SaslConfig").field("mechanism", &self.mechanism).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Everything a producer needs to know.
+#[derive(Debug, Clone)]
+pub struct ProducerConfig {
+    /// Comma separated `host:port` list, as the sink URI gives it.
+    pub brokers: String,
+    /// Client id shown in broker logs.
+    pub client_id: String,
+    /// Acknowledgements: -1 (all), 0 or 1.
+    pub required_acks: i16,
+    /// Codec of record batches.
+    pub compression: Compression,
+    /// Largest message value, bytes.
+    pub max_message_bytes: usize,
+    /// Time to establish a connection or to wait for an administrative answer.
+    pub dial_timeout: Duration,
+    /// Credentials, if any.
+    pub sasl: Option<SaslConfig>,
+}
+
+impl ProducerConfig {
+    /// Settings shared by producers and administrative clients.
+    pub(crate) fn client(&self) -> Result<ClientConfig, SinkError> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", &self.client_id)
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", RECONNECT_MAX.as_millis().to_string())
+            .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
+            .set("socket.connection.setup.timeout.ms", self.dial_timeout.as_millis().max(1000).to_string())
+            .set("allow.auto.create.topics", "false");
+        if let Some(sasl) = &self.sasl {
+            if sasl.mechanism != "PLAIN" {
+                return Err(SinkError::InvalidConfig(format!(
+                    "sasl-mechanism {} needs a build with TLS support; use plain, or a build with feature kafka-tls",
+                    sasl.mechanism
+                )));
+            }
+            config
+                .set("security.protocol", "sasl_plaintext")
+                .set("sasl.mechanism", &sasl.mechanism)
+                .set("sasl.username", &sasl.user)
+                .set("sasl.password", &sasl.password);
+        }
+        Ok(config)
+    }
+
+    /// Settings of a producer.
+    pub(crate) fn producer(&self) -> Result<ClientConfig, SinkError> {
+        let idempotent = self.required_acks == -1;
+        let mut config = self.client()?;
+        config
+            .set("enable.idempotence", idempotent.to_string())
+            .set("acks", self.required_acks.to_string())
+            .set("max.in.flight", if idempotent { IN_FLIGHT } else { 1 }.to_string())
+            .set("linger.ms", LINGER.as_millis().to_string())
+            .set("batch.size", BATCH_BYTES.to_string())
+            .set("batch.num.messages", BATCH_MESSAGES.to_string())
+            .set("compression.codec", self.compression.name())
+            .set("message.max.bytes", (self.max_message_bytes + FRAME_OVERHEAD).max(1000).to_string())
+            .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
+            .set("retry.backoff.ms", "100")
+            .set("retry.backoff.max.ms", "1000")
+            // The changefeed bounds what is in flight by bytes; see `Producer::in_flight_bytes`.
+            .set("queue.buffering.max.messages", "0")
+            .set("queue.buffering.max.kbytes", "2147483647");
+        Ok(config)
+    }
+}

@@ -1,0 +1,187 @@
+//! The producer: explicit partitions, counted bytes in flight, one acknowledgement per message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use tracing::{debug, warn};
+
+use crate::config::ProducerConfig;
+use crate::error::SinkError;
+
+/// How long closing waits for messages that are still in flight.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Receives the fate of messages. One object usually stands for many messages.
+pub trait Acknowledge: Send + Sync + 'static {
+    /// A message of `bytes` value bytes was acknowledged by the broker, or given up on.
+    ///
+    /// Runs on the client's event thread: must not block.
+    fn acknowledge(&self, bytes: usize, result: Result<(), SinkError>);
+}
+
+/// Whether the brokers can be reached.
+#[derive(Debug, Clone)]
+pub enum Health {
+    /// Nothing is known to be wrong.
+    Good,
+    /// Every broker is unreachable since then.
+    Down {
+        /// When it was first seen.
+        since: Instant,
+        /// What the client said last.
+        reason: String,
+    },
+}
+
+/// State shared with librdkafka's event thread.
+struct Shared {
+    /// Value bytes that were sent and not acknowledged.
+    in_flight_bytes: AtomicUsize,
+    /// Reachability.
+    health: Mutex<Health>,
+    /// True when the producer can no longer be used (fatal idempotence error).
+    fatal: AtomicBool,
+    /// Called when reachability changes.
+    on_health: Box<dyn Fn() + Send + Sync>,
+}
+
+/// librdkafka's callbacks.
+struct Context<A> {
+    /// State shared with [`Producer`].
+    shared: Arc<Shared>,
+    /// Ties the context to the acknowledgement type.
+    _ack: std::marker::PhantomData<fn(A)>,
+}
+
+impl<A: Acknowledge> ClientContext for Context<A> {
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                {
+                    let mut health = self.shared.health.lock();
+                    match &mut *health {
+                        Health::Down { reason: last, .. } => *last = reason.to_owned(),
+                        good => *good = Health::Down { since: Instant::now(), reason: reason.to_owned() },
+                    }
+                }
+                warn!(reason, "all kafka brokers are down");
+                (self.shared.on_health)();
+            }
+            Some(RDKafkaErrorCode::Fatal) => {
+                self.shared.fatal.store(true, Ordering::Release);
+                warn!(reason, "kafka producer failed for good");
+                (self.shared.on_health)();
+            }
+            _ => debug!(%error, reason, "kafka client"),
+        }
+    }
+}
+
+impl<A: Acknowledge> ProducerContext for Context<A> {
+    type DeliveryOpaque = Arc<A>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ack: Arc<A>) {
+        let (bytes, outcome) = match result {
+            Ok(message) => {
+                self.mark_good();
+                (message.payload_len(), Ok(()))
+            }
+            Err((error, message)) => (message.payload_len(), Err(SinkError::from_delivery(error))),
+        };
+        self.shared.in_flight_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        ack.acknowledge(bytes, outcome);
+    }
+}
+
+impl<A: Acknowledge> Context<A> {
+    /// An acknowledgement proves that a broker is back.
+    fn mark_good(&self) {
+        let mut health = self.shared.health.lock();
+        if matches!(*health, Health::Down { .. }) {
+            *health = Health::Good;
+            drop(health);
+            (self.shared.on_health)();
+        }
+    }
+}
+
+/// A connection to Kafka that sends messages in order.
+pub struct Producer<A: Acknowledge> {
+    /// librdkafka's producer with its event thread.
+    inner: ThreadedProducer<Context<A>>,
+    /// State shared with that thread.
+    shared: Arc<Shared>,
+}
+
+impl<A: Acknowledge> Producer<A> {
+    /// Creates a producer. `on_health` runs on the client's event thread when [`Self::health`] changes; it must not
+    /// block.
+    pub fn new(
+        config: &ProducerConfig,
+        on_health: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, SinkError> {
+        let shared = Arc::new(Shared {
+            in_flight_bytes: AtomicUsize::new(0),
+            health: Mutex::new(Health::Good),
+            fatal: AtomicBool::new(false),
+            on_health: Box::new(on_health),
+        });
+        let context = Context { shared: Arc::clone(&shared), _ack: std::marker::PhantomData };
+        let inner = config
+            .producer()?
+            .create_with_context(context)
+            .map_err(|e| SinkError::InvalidConfig(e.to_string()))?;
+        Ok(Self { inner, shared })
+    }
+
+    /// Queues one message. Messages of one partition are delivered in the order of these calls.
+    ///
+    /// `key: None` is a null key, `Some(&[])` an empty one: TiCDC sends row messages with the latter.
+    pub fn send(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: &[u8],
+        ack: Arc<A>,
+    ) -> Result<(), SinkError> {
+        let mut record = BaseRecord::with_opaque_to(topic, ack).partition(partition).payload(value);
+        if let Some(key) = key {
+            record = record.key(key);
+        }
+        self.shared.in_flight_bytes.fetch_add(value.len(), Ordering::AcqRel);
+        self.inner.send(record).map_err(|(error, _)| {
+            self.shared.in_flight_bytes.fetch_sub(value.len(), Ordering::AcqRel);
+            SinkError::from_delivery(&error)
+        })
+    }
+
+    /// Value bytes that were sent and are not acknowledged yet.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.shared.in_flight_bytes.load(Ordering::Acquire)
+    }
+
+    /// Whether brokers can be reached, as far as the client knows.
+    pub fn health(&self) -> Health {
+        self.shared.health.lock().clone()
+    }
+
+    /// True if the producer is unusable and must be replaced.
+    pub fn is_fatal(&self) -> bool {
+        self.shared.fatal.load(Ordering::Acquire)
+    }
+
+    /// Waits a short, bounded time for messages in flight, then drops the rest. Blocks.
+    pub fn close(self) {
+        if let Err(error) = self.inner.flush(CLOSE_TIMEOUT) {
+            debug!(%error, "messages were still in flight when the producer closed");
+            self.inner.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Topics: look up, create, and read the limits that apply to their messages.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::config::ProducerConfig;
+use crate::error::SinkError;
+
+/// Partitions of a topic that we create when nobody said how many (as TiCDC does).
+const DEFAULT_PARTITIONS: i32 = 3;
+/// Longest topic name of Kafka, bytes.
+const MAX_TOPIC_BYTES: usize = 249;
+/// Attempts to see a topic after its creation, with [`CREATED_POLL`] between them.
+const CREATED_ATTEMPTS: u32 = 30;
+/// Pause between two looks for a topic that was just created.
+const CREATED_POLL: Duration = Duration::from_millis(100);
+
+/// True if Kafka accepts `name` as the name of a topic.
+pub fn is_valid_topic(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= MAX_TOPIC_BYTES
+        && name != "."
+        && name != ".."
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// How a changefeed wants its topics.
+#[derive(Debug, Clone, Copy)]
+pub struct TopicSpec {
+    /// Wanted partition count; `None` takes what exists, or three for a new topic.
+    pub partitions: Option<i32>,
+    /// Replicas of a new topic.
+    pub replication_factor: i32,
+    /// Create the topic when it is missing.
+    pub auto_create: bool,
+}
+
+/// Administrative connection to the brokers.
+pub struct TopicAdmin {
+    /// librdkafka's client.
+    client: AdminClient<DefaultClientContext>,
+    /// Bound of each call.
+    timeout: Duration,
+}
+
+impl TopicAdmin {
+    /// Creates a client; no broker is contacted yet.
+    pub fn new(config: &ProducerConfig) -> Result<Self, SinkError> {
+        let client = config.client()?.create().map_err(|e| SinkError::InvalidConfig(e.to_string()))?;
+        Ok(Self { client, timeout: config.dial_timeout })
+    }
+
+    /// Number of partitions of `topic`; `None` if it does not exist. Blocks up to the dial timeout: call it where
+    /// blocking is allowed.
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>, SinkError> {
+        let metadata = self
+            .client
+            .inner()
+            .fetch_metadata(Some(topic), self.timeout)
+            .map_err(|e| SinkError::Unreachable(e.to_string()))?;
+        let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None if found.partitions().is_empty() => Ok(None),
+            None => Ok(Some(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => Ok(None),
+            Some(code) => Err(SinkError::Admin { call: "Metadata", reason: code.to_string() }),
+        }
+    }
+
+    /// Makes sure that `topic` exists; returns how many of its partitions the changefeed uses.
+    ///
+    /// Must not run on an async thread: looks up metadata by blocking calls.
+    pub fn ensure(&self, topic: &str, spec: TopicSpec) -> Result<i32, SinkError> {
+        if !is_valid_topic(topic) {
+            return Err(SinkError::CreateTopic(format!(
+                "kafka server: The request attempted to perform an operation on an invalid topic - Topic name is \
+                 invalid: '{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+            )));
+        }
+        if let Some(actual) = self.partitions(topic)? {
+            return match spec.partitions {
+                Some(wanted) if wanted > actual => Err(SinkError::PartitionCount { wanted, actual }),
+                Some(wanted) => Ok(wanted),
+                None => Ok(actual),
+            };
+        }
+        if !spec.auto_create {
+            return Err(SinkError::TopicMissing(topic.to_owned()));
+        }
+        let wanted = spec.partitions.unwrap_or(DEFAULT_PARTITIONS);
+        self.create(topic, wanted, spec.replication_factor)?;
+        self.await_created(topic, wanted)
+    }
+
+    /// Creates `topic`; a topic that someone else created meanwhile is fine.
+    fn create(&self, topic: &str, partitions: i32, replication: i32) -> Result<(), SinkError> {
+        let request = NewTopic::new(topic, partitions, TopicReplication::Fixed(replication));
+        let options =
+            AdminOptions::new().operation_timeout(Some(self.timeout)).request_timeout(Some(self.timeout));
+        let answer = block_on(self.client.create_topics([&request], &options))
+            .map_err(|e| SinkError::CreateTopic(e.to_string()))?;
+        for result in answer {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(SinkError::CreateTopic(format!("kafka server: {code}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the created topic shows up in the metadata of the brokers.
+    fn await_created(&self, topic: &str, wanted: i32) -> Result<i32, SinkError> {
+        for _ in 0..CREATED_ATTEMPTS {
+            if let Some(actual) = self.partitions(topic)? {
+                return Ok(actual.min(wanted));
+            }
+            // Kafka offers no notification for metadata propagation: asking again is the protocol.
+            std::thread::sleep(CREATED_POLL);
+        }
+        Err(SinkError::CreateTopic(format!("topic {topic} was created but no broker knows it yet; try again")))
+    }
+
+    /// `max.message.bytes` of an existing topic, if the broker tells. Blocks like [`Self::ensure`].
+    pub fn max_message_bytes(&self, topic: &str) -> Option<usize> {
+        let options = AdminOptions::new().request_timeout(Some(self.timeout));
+        let answer = block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options)).ok()?;
+        let config = answer.into_iter().next()?.ok()?;
+        config.get("max.message.bytes")?.value.as_deref()?.parse().ok()
+    }
+}
+
+/// Drives one of librdkafka's futures on the calling thread; they complete from its own event thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    /// Wakes the thread that waits.
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(output) => return output,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_valid_topic;
+
+    #[test]
+    fn topic_names_follow_kafkas_rules() {
+        for good in ["tidb-test", "a.b_c-1", &"x".repeat(249)] {
+            assert!(is_valid_topic(good), "{good}");
+        }
+        for bad in ["", ".", "..", "bad topic", "ä", "a/b", &"x".repeat(250)] {
+            assert!(!is_valid_topic(bad), "{bad}");
+        }
+    }
+}
