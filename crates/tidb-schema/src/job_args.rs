@@ -77,6 +77,7 @@ impl Job {
     /// If the arguments are not of the form of the job's version.
     pub fn rename_args(&self) -> Result<Vec<RenameArgs>, SchemaError> {
         match (self.action, self.uses_list_args()) {
+            (ActionType::RENAME_TABLES, _) if self.raw_args.is_null() => Ok(self.renames_from_history()),
             (ActionType::RENAME_TABLES, false) => {
                 Ok(self.object_args::<RenameTablesArgs>()?.rename_table_infos)
             }
@@ -96,6 +97,17 @@ impl Job {
                 ..RenameArgs::default()
             }]),
         }
+    }
+
+    /// The renames that a job in the history still tells of: arguments are not kept there.
+    fn renames_from_history(&self) -> Vec<RenameArgs> {
+        let rename = |info: &TableInfo| RenameArgs {
+            new_table_name: info.name.clone(),
+            new_schema_id: self.schema_id,
+            table_id: info.id,
+            ..RenameArgs::default()
+        };
+        self.table_infos().iter().map(rename).collect()
     }
 
     /// Version 1 arguments of `RENAME TABLES`: parallel lists.
