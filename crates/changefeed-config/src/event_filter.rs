@@ -1,0 +1,191 @@
+//! Event filters: rows and DDLs that a changefeed leaves out.
+
+use std::collections::HashSet;
+
+use regex::Regex;
+
+use crate::error::ConfigError;
+use crate::replica::{EventFilterRule, FilterConfig};
+use crate::table_filter::TableFilter;
+
+/// Kind of a row change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// A new row.
+    Insert,
+    /// A changed row.
+    Update,
+    /// A deleted row.
+    Delete,
+}
+
+impl RowKind {
+    /// Name in `ignore-event`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// DDL event types that `alter table` stands for.
+const ALTER_TABLE: [&str; 32] = [
+    "rename table", "modify table comment", "modify table charset and collate", "add table partition",
+    "drop table partition", "truncate table partition", "exchange table partition", "reorganize table partition",
+    "alter table partitioning", "remove table partitioning", "add column", "drop column", "modify column",
+    "set default value", "rebase auto id", "add primary key", "drop primary key", "create index", "drop index",
+    "rename index", "alter index visibility", "add foreign key", "drop foreign key", "add fulltext index",
+    "create hybrid index", "alter ttl info", "alter ttl remove", "multi schema change", "alter table",
+    "rebase auto random", "shard row id", "alter table comment",
+];
+/// Other event types that are accepted.
+const OTHER_EVENTS: [&str; 17] = [
+    "all dml", "all ddl", "insert", "update", "delete", "create schema", "create database", "drop schema",
+    "drop database", "modify schema charset and collate", "create table", "drop table", "truncate table",
+    "recover table", "create view", "drop view", "alter table",
+];
+
+/// One compiled rule.
+#[derive(Debug, Clone)]
+struct Rule {
+    /// Tables that it concerns.
+    tables: TableFilter,
+    /// Event types to leave out.
+    events: HashSet<String>,
+    /// DDL texts to leave out.
+    sql: Vec<Regex>,
+}
+
+/// Compiled event filters.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Rules.
+    rules: Vec<Rule>,
+    /// Transactions to leave out, by start ts.
+    start_ts: HashSet<u64>,
+}
+
+impl EventFilter {
+    /// Compiles `[filter]`.
+    pub fn new(config: &FilterConfig, case_sensitive: bool) -> Result<Self, ConfigError> {
+        let rules = config
+            .event_filters
+            .iter()
+            .flatten()
+            .map(|rule| compile(rule, case_sensitive))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { rules, start_ts: config.ignore_txn_start_ts.iter().flatten().copied().collect() })
+    }
+
+    /// True if no rule can ever drop a row: the pipeline skips the check.
+    pub fn keeps_all_rows(&self) -> bool {
+        self.start_ts.is_empty()
+            && self.rules.iter().all(|rule| {
+                !["all dml", "insert", "update", "delete"].iter().any(|event| rule.events.contains(*event))
+            })
+    }
+
+    /// True if the row is left out.
+    pub fn ignores_row(&self, schema: &str, table: &str, kind: RowKind, start_ts: u64) -> bool {
+        self.start_ts.contains(&start_ts)
+            || self.rules.iter().any(|rule| {
+                (rule.events.contains("all dml") || rule.events.contains(kind.name()))
+                    && rule.tables.matches_rule(schema, table)
+            })
+    }
+
+    /// True if the DDL is tracked but not sent. `event` is TiCDC's name of its type, such as `add column`.
+    pub fn ignores_ddl(&self, schema: &str, table: &str, event: &str, query: &str, start_ts: u64) -> bool {
+        self.start_ts.contains(&start_ts)
+            || self.rules.iter().any(|rule| {
+                let by_type = rule.events.contains("all ddl")
+                    || rule.events.contains(event)
+                    || (rule.events.contains("alter table") && ALTER_TABLE.contains(&event));
+                (by_type || rule.sql.iter().any(|regex| regex.is_match(query)))
+                    && rule.tables.matches_rule(schema, table)
+            })
+    }
+}
+
+/// Compiles one rule.
+fn compile(rule: &EventFilterRule, case_sensitive: bool) -> Result<Rule, ConfigError> {
+    for (key, value) in [
+        ("ignore-insert-value-expr", &rule.ignore_insert_value_expr),
+        ("ignore-update-new-value-expr", &rule.ignore_update_new_value_expr),
+        ("ignore-update-old-value-expr", &rule.ignore_update_old_value_expr),
+        ("ignore-delete-value-expr", &rule.ignore_delete_value_expr),
+    ] {
+        if value.as_ref().is_some_and(|expression| !expression.is_empty()) {
+            return Err(ConfigError::invalid(format!(
+                "filter.event-filters: {key} is not supported yet; remove it, or filter rows in the consumer"
+            )));
+        }
+    }
+    if rule.ignore_update_only_columns.as_ref().is_some_and(|columns| !columns.is_empty()) {
+        return Err(ConfigError::invalid(
+            "filter.event-filters: ignore-update-only-columns is not supported yet; remove it",
+        ));
+    }
+    let mut events = HashSet::new();
+    for event in rule.ignore_event.iter().flatten() {
+        let name = event.to_lowercase();
+        if !ALTER_TABLE.contains(&name.as_str()) && !OTHER_EVENTS.contains(&name.as_str()) {
+            return Err(ConfigError::new(
+                "CDC:ErrInvalidIgnoreEventType",
+                format!("invalid ignore event type: '{event}'"),
+            ));
+        }
+        events.insert(name.replace("database", "schema"));
+    }
+    let sql = rule
+        .ignore_sql
+        .iter()
+        .flatten()
+        .map(|source| {
+            Regex::new(source).map_err(|e| {
+                ConfigError::new("CDC:ErrFilterRuleInvalid", format!("filter rule is invalid ignore-sql {source:?}: {e}"))
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let tables = TableFilter::matcher(rule.matcher.as_deref().unwrap_or_default(), case_sensitive)?;
+    Ok(Rule { tables, events, sql })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(rule: EventFilterRule) -> FilterConfig {
+        FilterConfig { event_filters: Some(vec![rule]), ..FilterConfig::default() }
+    }
+
+    #[test]
+    fn rows_and_ddls_are_left_out_by_type_and_text() {
+        let rule = EventFilterRule {
+            matcher: Some(vec!["app.orders".into()]),
+            ignore_event: Some(vec!["delete".into(), "alter table".into()]),
+            ignore_sql: Some(vec!["^drop".into()]),
+            ..EventFilterRule::default()
+        };
+        let filter = EventFilter::new(&config(rule), false).expect("valid");
+        assert!(!filter.keeps_all_rows());
+        assert!(filter.ignores_row("app", "orders", RowKind::Delete, 1));
+        assert!(!filter.ignores_row("app", "orders", RowKind::Insert, 1));
+        assert!(!filter.ignores_row("app", "other", RowKind::Delete, 1));
+        assert!(filter.ignores_ddl("app", "orders", "add column", "alter …", 1));
+        assert!(filter.ignores_ddl("app", "orders", "drop table", "drop table orders", 1));
+        assert!(!filter.ignores_ddl("app", "orders", "truncate table", "truncate …", 1));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        let rule = EventFilterRule { ignore_delete_value_expr: Some("a > 1".into()), ..EventFilterRule::default() };
+        let error = EventFilter::new(&config(rule), false).expect_err("unsupported");
+        assert!(error.message.contains("ignore-delete-value-expr"));
+        let rule = EventFilterRule { ignore_event: Some(vec!["explode".into()]), ..EventFilterRule::default() };
+        let error = EventFilter::new(&config(rule), false).expect_err("unknown");
+        assert_eq!(error.code, "CDC:ErrInvalidIgnoreEventType");
+    }
+}

@@ -1,0 +1,385 @@
+//! What the sink URI and `[sink]` together say about Kafka.
+
+use std::time::Duration;
+
+use crate::duration::parse_go_duration;
+use crate::error::ConfigError;
+use crate::replica::{KafkaConfig, ReplicaConfig};
+use crate::sink_uri::SinkUri;
+
+/// Default limit of a message, bytes.
+const DEFAULT_MAX_MESSAGE_BYTES: usize = 10 << 20;
+/// Default time limit of connections and administrative calls.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Message formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Canal-JSON.
+    CanalJson,
+}
+
+/// Credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SaslOptions {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: String,
+    /// User name.
+    pub user: String,
+    /// Password; never printed.
+    pub password: String,
+}
+
+impl std::fmt::Debug for SaslOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SaslOptions({} as {:?})", self.mechanism, self.user)
+    }
+}
+
+/// What to do with a message above the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LargeMessageMode {
+    /// Fail.
+    #[default]
+    None,
+    /// Send handle key columns only.
+    HandleKeyOnly,
+}
+
+/// `large-message-handle`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LargeMessageHandle {
+    /// What to do.
+    pub mode: LargeMessageMode,
+}
+
+/// Everything about the Kafka side of a changefeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaOptions {
+    /// Comma separated broker list.
+    pub brokers: String,
+    /// Default topic.
+    pub topic: String,
+    /// Message format.
+    pub protocol: Protocol,
+    /// Wanted partitions of the default topic.
+    pub partition_num: Option<i32>,
+    /// Replicas of new topics.
+    pub replication_factor: i32,
+    /// Limit of a message, bytes, unless the topic knows better.
+    pub max_message_bytes: usize,
+    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    pub compression: String,
+    /// Client id, if one was chosen.
+    pub client_id: Option<String>,
+    /// Create missing topics.
+    pub auto_create_topic: bool,
+    /// -1, 0 or 1.
+    pub required_acks: i16,
+    /// Time limit of connections and administrative calls.
+    pub dial_timeout: Duration,
+    /// Credentials.
+    pub sasl: Option<SaslOptions>,
+    /// `_tidb` fields and watermarks.
+    pub enable_tidb_extension: bool,
+    /// Full type texts.
+    pub content_compatible: bool,
+    /// `old` holds changed columns only.
+    pub only_output_updated_columns: bool,
+    /// DELETE holds the handle key only.
+    pub delete_only_output_handle_key_columns: bool,
+    /// `_tidb.rowkey`.
+    pub output_row_key: bool,
+    /// Do not split key-changing updates.
+    pub output_raw_change_event: bool,
+    /// Messages above the limit.
+    pub large_message: LargeMessageHandle,
+}
+
+/// One setting from the URI, else from the file. The URI's zero values do not override the file (as in TiCDC).
+struct Merge<'a> {
+    /// The URI.
+    uri: &'a SinkUri,
+}
+
+impl Merge<'_> {
+    /// A number.
+    fn int(&self, key: &str, file: Option<i64>) -> Result<Option<i64>, ConfigError> {
+        let Some(text) = self.uri.get(key) else { return Ok(file) };
+        let number: i64 = text
+            .parse()
+            .map_err(|_| ConfigError::kafka(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax ({key})")))?;
+        Ok(if number == 0 && file.is_some() { file } else { Some(number) })
+    }
+
+    /// A switch.
+    fn flag(&self, key: &str, file: Option<bool>) -> Result<Option<bool>, ConfigError> {
+        let Some(text) = self.uri.get(key) else { return Ok(file) };
+        let value = match text {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+            _ => {
+                let reason = format!("strconv.ParseBool: parsing \"{text}\": invalid syntax ({key})");
+                return Err(ConfigError::kafka(reason));
+            }
+        };
+        Ok(if !value && file == Some(true) { file } else { Some(value) })
+    }
+
+    /// A text.
+    fn text(&self, key: &str, file: Option<&String>) -> Option<String> {
+        self.uri.get(key).map(str::to_owned).or_else(|| file.filter(|text| !text.is_empty()).cloned())
+    }
+}
+
+impl KafkaOptions {
+    /// Merges URI and file, checks every value, and refuses what is not supported by name.
+    pub fn new(uri: &SinkUri, config: &ReplicaConfig) -> Result<Self, ConfigError> {
+        if !uri.is_kafka() {
+            return Err(ConfigError::sink_uri(format!(
+                "scheme {} is not supported: use kafka://host:port/topic?protocol=canal-json",
+                uri.scheme
+            )));
+        }
+        let protocol = protocol(uri, config)?;
+        if uri.topic.is_empty() {
+            return Err(ConfigError::kafka("no topic is specified in sink-uri"));
+        }
+        let empty = KafkaConfig::default();
+        let file = config.sink.kafka_config.as_ref().unwrap_or(&empty);
+        refuse_unsupported(uri, config, file)?;
+        let merge = Merge { uri };
+        let codec = file.codec_config.clone().unwrap_or_default();
+        let content_compatible = merge.flag("content-compatible", Some(config.sink.content_compatible))?.unwrap_or(false);
+        let only_updated =
+            merge.flag("only-output-updated-columns", Some(config.sink.only_output_updated_columns))?.unwrap_or(false);
+        let options = Self {
+            brokers: uri.host.clone(),
+            topic: uri.topic.clone(),
+            protocol,
+            partition_num: partitions(merge.int("partition-num", file.partition_num.map(i64::from))?)?,
+            replication_factor: replication(merge.int("replication-factor", file.replication_factor.map(i64::from))?)?,
+            max_message_bytes: message_bytes(merge.int("max-message-bytes", file.max_message_bytes)?)?,
+            compression: compression(merge.text("compression", file.compression.as_ref())),
+            client_id: client_id(merge.text("kafka-client-id", file.kafka_client_id.as_ref()))?,
+            auto_create_topic: merge.flag("auto-create-topic", file.auto_create_topic)?.unwrap_or(true),
+            required_acks: acks(merge.int("required-acks", file.required_acks)?)?,
+            dial_timeout: timeout("dial-timeout", merge.text("dial-timeout", file.dial_timeout.as_ref()))?,
+            sasl: sasl(&merge, file)?,
+            enable_tidb_extension: merge.flag("enable-tidb-extension", codec.enable_tidb_extension)?.unwrap_or(false),
+            content_compatible,
+            only_output_updated_columns: only_updated || content_compatible,
+            delete_only_output_handle_key_columns: config.sink.delete_only_output_handle_key_columns,
+            output_row_key: merge.flag("output-row-key", None)?.unwrap_or(false),
+            output_raw_change_event: file.output_raw_change_event.unwrap_or(false),
+            large_message: large_message(uri, file)?,
+        };
+        timeout("read-timeout", merge.text("read-timeout", file.read_timeout.as_ref()))?;
+        timeout("write-timeout", merge.text("write-timeout", file.write_timeout.as_ref()))?;
+        if options.delete_only_output_handle_key_columns && config.force_replicate {
+            return Err(ConfigError::new(
+                "CDC:ErrSinkInvalidConfig",
+                "force-replicate must be disabled when delete-only-output-handle-key-columns is enabled",
+            ));
+        }
+        Ok(options)
+    }
+}
+
+/// The format: URI first, then `[sink] protocol`.
+fn protocol(uri: &SinkUri, config: &ReplicaConfig) -> Result<Protocol, ConfigError> {
+    let name = uri.get("protocol").map(str::to_owned).or_else(|| config.sink.protocol.clone()).unwrap_or_default();
+    match name.to_lowercase().as_str() {
+        "canal-json" => Ok(Protocol::CanalJson),
+        "open-protocol" | "default" | "avro" | "flat-avro" | "debezium" | "debezium-avro" | "simple" | "canal" | "maxwell"
+        | "craft" | "csv" => Err(ConfigError::invalid(format!(
+            "[CDC:ErrSinkUnknownProtocol]'{name}' message protocol for sink is not supported yet: use canal-json"
+        ))),
+        _ => Err(ConfigError::invalid(format!(
+            "[CDC:ErrSinkUnknownProtocol]unknown '{name}' message protocol for sink"
+        ))),
+    }
+}
+
+/// Settings that this build can't honour.
+fn refuse_unsupported(uri: &SinkUri, config: &ReplicaConfig, file: &KafkaConfig) -> Result<(), ConfigError> {
+    if let Some((key, _)) = file.other.iter().find(|(_, value)| !value.is_null()) {
+        let known = key.starts_with("sasl-gssapi") || key.starts_with("sasl-oauth") || key.starts_with("glue-schema");
+        let reason = if known { "is not supported" } else { "is not a configuration option" };
+        return Err(ConfigError::kafka(format!("sink.kafka-config.{key} {reason}; remove it")));
+    }
+    for key in ["sasl-gssapi-auth-type", "sasl-gssapi-keytab-path", "sasl-gssapi-user", "sasl-gssapi-password"] {
+        if uri.get(key).is_some() {
+            return Err(ConfigError::kafka(format!("{key} is not supported; remove it")));
+        }
+    }
+    let tls = uri.get("enable-tls").is_some_and(|v| v == "true")
+        || file.enable_tls == Some(true)
+        || ["ca", "cert", "key"].iter().any(|key| uri.get(key).is_some())
+        || [&file.ca, &file.cert, &file.key].iter().any(|path| path.as_ref().is_some_and(|p| !p.is_empty()));
+    if tls {
+        return Err(ConfigError::kafka("TLS to Kafka is not supported by this build; use a plaintext listener"));
+    }
+    let atomicity = uri.get("transaction-atomicity").or(config.sink.transaction_atomicity.as_deref());
+    match atomicity.unwrap_or("none") {
+        "none" | "" => Ok(()),
+        other => Err(ConfigError::sink_uri(format!("{other} level atomicity is not supported by kafka scheme"))),
+    }
+}
+
+/// `partition-num`.
+fn partitions(value: Option<i64>) -> Result<Option<i32>, ConfigError> {
+    let Some(number) = value else { return Ok(None) };
+    let bad = || ConfigError::kafka(format!("[CDC:ErrKafkaInvalidPartitionNum]invalid partition num {number}"));
+    i32::try_from(number).ok().filter(|n| *n > 0).map(Some).ok_or_else(bad)
+}
+
+/// `replication-factor`.
+fn replication(value: Option<i64>) -> Result<i32, ConfigError> {
+    let number = value.unwrap_or(1);
+    let bad = || ConfigError::kafka(format!("invalid replication factor {number}: use 1 or more"));
+    i16::try_from(number).ok().filter(|n| *n > 0).map(i32::from).ok_or_else(bad)
+}
+
+/// `max-message-bytes`.
+fn message_bytes(value: Option<i64>) -> Result<usize, ConfigError> {
+    let Some(number) = value else { return Ok(DEFAULT_MAX_MESSAGE_BYTES) };
+    let bad = || ConfigError::kafka(format!("invalid max-message-bytes {number}: use 1 or more"));
+    usize::try_from(number).ok().filter(|n| *n > 0 && *n <= 1 << 30).ok_or_else(bad)
+}
+
+/// `compression`; what is unknown means none, as in TiCDC.
+fn compression(value: Option<String>) -> String {
+    let name = value.unwrap_or_default().trim().to_lowercase();
+    if matches!(name.as_str(), "gzip" | "snappy" | "lz4" | "zstd") { name } else { "none".to_owned() }
+}
+
+/// `kafka-client-id`.
+fn client_id(value: Option<String>) -> Result<Option<String>, ConfigError> {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match value {
+        Some(id) if !id.chars().all(valid) => {
+            Err(ConfigError::kafka(format!("[CDC:ErrKafkaInvalidClientID]invalid kafka client ID '{id}'")))
+        }
+        other => Ok(other),
+    }
+}
+
+/// `required-acks`.
+fn acks(value: Option<i64>) -> Result<i16, ConfigError> {
+    match value {
+        None | Some(-1) => Ok(-1),
+        Some(0) => Ok(0),
+        Some(1) => Ok(1),
+        Some(other) => Err(ConfigError::kafka(format!(
+            "[CDC:ErrKafkaInvalidRequiredAcks]invalid required acks {other}, only support these values: \
+             0(NoResponse),1(WaitForLocal) and -1(WaitForAll)"
+        ))),
+    }
+}
+
+/// A timeout in Go's notation.
+fn timeout(key: &str, value: Option<String>) -> Result<Duration, ConfigError> {
+    let Some(text) = value else { return Ok(DEFAULT_TIMEOUT) };
+    let parsed = parse_go_duration(&text).map_err(|e| ConfigError::kafka(format!("{key}: {e}")))?;
+    if parsed.is_zero() {
+        return Err(ConfigError::kafka(format!("{key} must be greater than zero")));
+    }
+    Ok(parsed)
+}
+
+/// Credentials.
+fn sasl(merge: &Merge<'_>, file: &KafkaConfig) -> Result<Option<SaslOptions>, ConfigError> {
+    let Some(mechanism) = merge.text("sasl-mechanism", file.sasl_mechanism.as_ref()) else { return Ok(None) };
+    let mechanism = mechanism.to_uppercase();
+    if !matches!(mechanism.as_str(), "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512") {
+        return Err(ConfigError::kafka(format!(
+            "sasl-mechanism {mechanism} is not supported; use plain, scram-sha-256 or scram-sha-512"
+        )));
+    }
+    let user = merge.text("sasl-user", file.sasl_user.as_ref()).unwrap_or_default();
+    let password = merge.text("sasl-password", file.sasl_password.as_ref()).unwrap_or_default();
+    Ok(Some(SaslOptions { mechanism, user, password }))
+}
+
+/// `large-message-handle`.
+fn large_message(uri: &SinkUri, file: &KafkaConfig) -> Result<LargeMessageHandle, ConfigError> {
+    let Some(config) = &file.large_message_handle else { return Ok(LargeMessageHandle::default()) };
+    if !matches!(config.large_message_handle_compression.as_str(), "" | "none") {
+        return Err(ConfigError::invalid(
+            "large-message-handle-compression is not supported yet; use the producer's compression",
+        ));
+    }
+    let mode = match config.large_message_handle_option.as_str() {
+        "" | "none" => return Ok(LargeMessageHandle::default()),
+        "handle-key-only" => LargeMessageMode::HandleKeyOnly,
+        "claim-check" => {
+            return Err(ConfigError::invalid("large-message-handle-option claim-check is not supported yet"));
+        }
+        other => {
+            return Err(ConfigError::invalid(format!(
+                "large message handle option {other:?} is unknown; use none or handle-key-only"
+            )));
+        }
+    };
+    if uri.get("enable-tidb-extension") != Some("true") {
+        return Err(ConfigError::invalid(
+            "large message handle is set to handle-key-only, protocol is canal-json, but enable-tidb-extension is false",
+        ));
+    }
+    Ok(LargeMessageHandle { mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(uri: &str, toml: &str) -> Result<KafkaOptions, ConfigError> {
+        let config = ReplicaConfig::from_toml(toml, "test").expect("toml");
+        KafkaOptions::new(&SinkUri::parse(uri)?, &config)
+    }
+
+    #[test]
+    fn defaults_are_ticdcs() {
+        let o = options("kafka://h:9092/t?protocol=canal-json", "").expect("valid");
+        assert_eq!((o.partition_num, o.replication_factor, o.required_acks), (None, 1, -1));
+        assert_eq!((o.max_message_bytes, o.compression.as_str()), (10 << 20, "none"));
+        assert!(o.auto_create_topic && !o.enable_tidb_extension);
+    }
+
+    #[test]
+    fn zero_values_of_the_uri_do_not_override_the_file() {
+        let file = "[sink.kafka-config]\nauto-create-topic = true\nrequired-acks = -1\npartition-num = 4\n";
+        let o = options("kafka://h/t?protocol=canal-json&auto-create-topic=false&required-acks=0", file).expect("valid");
+        assert!(o.auto_create_topic);
+        assert_eq!((o.required_acks, o.partition_num), (-1, Some(4)));
+        let o = options("kafka://h/t?protocol=canal-json&auto-create-topic=false&required-acks=0", "").expect("valid");
+        assert!(!o.auto_create_topic);
+        assert_eq!(o.required_acks, 0);
+    }
+
+    #[test]
+    fn bad_values_name_their_key() {
+        for (uri, part) in [
+            ("kafka://h/t", "unknown '' message protocol"),
+            ("kafka://h/t?protocol=nope", "unknown 'nope' message protocol"),
+            ("kafka://h/t?protocol=avro", "not supported yet"),
+            ("kafka://h/?protocol=canal-json", "no topic is specified"),
+            ("kafka://h/t?protocol=canal-json&partition-num=0", "invalid partition num 0"),
+            ("kafka://h/t?protocol=canal-json&max-message-bytes=abc", "parsing \"abc\""),
+            ("kafka://h/t?protocol=canal-json&required-acks=7", "invalid required acks 7"),
+            ("kafka://h/t?protocol=canal-json&transaction-atomicity=table", "atomicity"),
+            ("kafka://h/t?protocol=canal-json&enable-tls=true", "TLS"),
+            ("ftp://h/t?protocol=canal-json", "scheme ftp"),
+        ] {
+            let error = options(uri, "").expect_err(uri);
+            assert!(error.to_string().contains(part), "{uri}: {error}");
+        }
+    }
+
+    #[test]
+    fn content_compatible_implies_only_updated_columns() {
+        let o = options("kafka://h/t?protocol=canal-json&content-compatible=true", "").expect("valid");
+        assert!(o.content_compatible && o.only_output_updated_columns);
+    }
+}

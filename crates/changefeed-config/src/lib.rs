@@ -1,0 +1,33 @@
+//! Changefeed configuration as users of TiCDC write it. Pure: no I/O.
+//!
+//! [`ReplicaConfig`] is the TOML file, the stored JSON and (with other key spelling, [`api_json`]) the JSON of the
+//! HTTP API. [`SinkUri`] is the `--sink-uri`; [`KafkaOptions`] is what both together say about Kafka. [`TableFilter`],
+//! [`EventFilter`] and [`EventRouter`] are the compiled rules.
+
+pub mod api_json;
+mod duration;
+mod error;
+mod event_filter;
+mod identifier;
+mod info;
+mod kafka_options;
+mod pattern;
+mod replica;
+mod router;
+mod sink_uri;
+mod table_filter;
+
+pub use duration::{GoDuration, format_go_duration, parse_go_duration};
+pub use error::ConfigError;
+pub use event_filter::{EventFilter, RowKind};
+pub use identifier::{new_changefeed_id, validate_changefeed_id, validate_cluster_id};
+pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_time, tso_text};
+pub use kafka_options::{KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, SaslOptions};
+pub use pattern::ColumnFilter;
+pub use replica::{
+    CodecConfig, ColumnSelectorRule, DispatchRule, EventFilterRule, FilterConfig, IntegrityConfig, KafkaConfig,
+    LargeMessageConfig, ReplicaConfig, SinkConfig, toml_unknown_keys,
+};
+pub use router::{EventRouter, PartitionRule, TableRoute, crc32_combine};
+pub use sink_uri::{SinkUri, mask_uri};
+pub use table_filter::{TableFilter, is_system_schema};

@@ -1,0 +1,551 @@
+//! The replica config: the TOML file of a changefeed, and its stored JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::duration::GoDuration;
+use crate::error::ConfigError;
+
+/// Default memory quota of a changefeed, bytes.
+const DEFAULT_MEMORY_QUOTA: u64 = 1 << 30;
+/// Shortest tolerated `changefeed-error-stuck-duration`.
+const MIN_STUCK_DURATION: GoDuration = GoDuration::from_secs(30 * 60);
+
+/// `[filter]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct FilterConfig {
+    /// Table filter rules.
+    pub rules: Vec<String>,
+    /// Transactions to leave out.
+    pub ignore_txn_start_ts: Option<Vec<u64>>,
+    /// Event filters.
+    pub event_filters: Option<Vec<EventFilterRule>>,
+}
+
+impl Default for FilterConfig {
+    fn default() -> Self {
+        Self { rules: vec!["*.*".to_owned()], ignore_txn_start_ts: None, event_filters: None }
+    }
+}
+
+/// `[[filter.event-filters]]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct EventFilterRule {
+    /// Table filter rules.
+    pub matcher: Option<Vec<String>>,
+    /// Event types to leave out.
+    pub ignore_event: Option<Vec<String>>,
+    /// Regular expressions of DDL texts to leave out.
+    pub ignore_sql: Option<Vec<String>>,
+    /// SQL expression on inserted rows.
+    pub ignore_insert_value_expr: Option<String>,
+    /// SQL expression on new rows of updates.
+    pub ignore_update_new_value_expr: Option<String>,
+    /// SQL expression on old rows of updates.
+    pub ignore_update_old_value_expr: Option<String>,
+    /// SQL expression on deleted rows.
+    pub ignore_delete_value_expr: Option<String>,
+    /// Updates of only these columns are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore_update_only_columns: Option<Vec<String>>,
+}
+
+/// `[[sink.dispatchers]]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct DispatchRule {
+    /// Table filter rules.
+    pub matcher: Vec<String>,
+    /// Old name of `partition`.
+    pub dispatcher: String,
+    /// Partition rule.
+    pub partition: String,
+    /// Index for `index-value`.
+    pub index: String,
+    /// Columns for `columns`.
+    pub columns: Option<Vec<String>>,
+    /// Topic expression.
+    pub topic: String,
+    /// Routed schema name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub target_schema: String,
+    /// Routed table name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub target_table: String,
+}
+
+/// `[[sink.column-selectors]]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ColumnSelectorRule {
+    /// Table filter rules.
+    pub matcher: Vec<String>,
+    /// Column filter rules.
+    pub columns: Vec<String>,
+}
+
+/// `[sink.kafka-config.codec-config]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct CodecConfig {
+    /// `_tidb` fields and watermarks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_tidb_extension: Option<bool>,
+    /// Rows per message (open-protocol).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batch_size: Option<i64>,
+    /// Avro watermarks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avro_enable_watermark: Option<bool>,
+    /// Avro decimals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avro_decimal_handling_mode: Option<String>,
+    /// Avro unsigned bigints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avro_bigint_unsigned_handling_mode: Option<String>,
+    /// Avro before images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avro_include_before_value: Option<bool>,
+    /// Encoding of protocol simple.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding_format: Option<String>,
+    /// `_tidb.rowkey`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_row_key: Option<bool>,
+}
+
+/// `[sink.kafka-config.large-message-handle]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct LargeMessageConfig {
+    /// `none`, `handle-key-only` or `claim-check`.
+    pub large_message_handle_option: String,
+    /// `none`, `snappy` or `lz4`.
+    pub large_message_handle_compression: String,
+    /// Where claim-check puts messages.
+    pub claim_check_storage_uri: String,
+    /// Claim-check stores the bare value.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub claim_check_raw_value: bool,
+}
+
+/// `[sink.kafka-config]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[allow(missing_docs)] // the keys are documented where they are used: `KafkaOptions`
+pub struct KafkaConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition_num: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication_factor: Option<i16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_message_bytes: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka_client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_create_topic: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dial_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_acks: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_mechanism: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_tls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insecure_skip_verify: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec_config: Option<CodecConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_message_handle: Option<LargeMessageConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_raw_change_event: Option<bool>,
+    /// GSSAPI and OAuth settings: kept, and refused when used.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, Value>,
+}
+
+/// `[sink]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[allow(missing_docs)] // keys of sinks that are not Kafka are only carried
+pub struct SinkConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_atomicity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_registry: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatchers: Option<Vec<DispatchRule>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column_selectors: Option<Vec<ColumnSelectorRule>>,
+    pub encoder_concurrency: i64,
+    pub terminator: String,
+    pub date_separator: String,
+    pub enable_partition_separator: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_index_digit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_kafka_sink_v2: Option<bool>,
+    pub only_output_updated_columns: bool,
+    pub delete_only_output_handle_key_columns: bool,
+    pub content_compatible: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safe_mode: Option<bool>,
+    pub advance_timeout_in_sec: u64,
+    pub send_bootstrap_interval_in_sec: i64,
+    pub send_bootstrap_in_msg_count: i64,
+    pub send_bootstrap_to_all_partition: bool,
+    pub send_all_bootstrap_at_start: bool,
+    pub debezium_disable_schema: bool,
+    pub csv: Value,
+    pub open: Value,
+    pub debezium: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka_config: Option<KafkaConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pulsar_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mysql_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_storage_config: Option<Value>,
+}
+
+impl Default for SinkConfig {
+    fn default() -> Self {
+        Self {
+            protocol: None,
+            transaction_atomicity: None,
+            schema_registry: None,
+            dispatchers: None,
+            column_selectors: None,
+            encoder_concurrency: 32,
+            terminator: "\r\n".to_owned(),
+            date_separator: "day".to_owned(),
+            enable_partition_separator: true,
+            file_index_digit: None,
+            enable_kafka_sink_v2: None,
+            only_output_updated_columns: false,
+            delete_only_output_handle_key_columns: false,
+            content_compatible: false,
+            safe_mode: None,
+            advance_timeout_in_sec: 150,
+            send_bootstrap_interval_in_sec: 120,
+            send_bootstrap_in_msg_count: 10_000,
+            send_bootstrap_to_all_partition: true,
+            send_all_bootstrap_at_start: false,
+            debezium_disable_schema: false,
+            csv: serde_json::json!({
+                "delimiter": ",", "quote": "\"", "null": "\\N", "include-commit-ts": false,
+                "binary-encoding-method": "base64", "output-old-value": false, "output-handle-key": false,
+                "output-field-header": false
+            }),
+            open: serde_json::json!({"output-old-value": true}),
+            debezium: serde_json::json!({"output-old-value": true}),
+            kafka_config: None,
+            pulsar_config: None,
+            mysql_config: None,
+            cloud_storage_config: None,
+        }
+    }
+}
+
+/// `[mounter]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct MounterConfig {
+    /// Kept for compatibility; row decoding follows the number of cores.
+    pub worker_num: i64,
+}
+
+impl Default for MounterConfig {
+    fn default() -> Self {
+        Self { worker_num: 16 }
+    }
+}
+
+/// `[scheduler]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[allow(missing_docs)] // carried: table splitting belongs to clusters of captures
+pub struct SchedulerConfig {
+    pub enable_table_across_nodes: bool,
+    pub region_threshold: i64,
+    pub region_count_per_span: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region_count_refresh_interval: Option<GoDuration>,
+    pub write_key_threshold: i64,
+    #[serde(alias = "scheduling-task-count-per-node")]
+    pub scheduling_task_per_node: i64,
+    pub enable_splittable_check: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_split: Option<bool>,
+    pub balance_score_threshold: i64,
+    pub min_traffic_percentage: f64,
+    pub max_traffic_percentage: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region_per_span: Option<i64>,
+}
+
+impl Default for SchedulerConfig {
+    fn default() -> Self {
+        Self {
+            enable_table_across_nodes: false,
+            region_threshold: 100_000,
+            region_count_per_span: 100,
+            region_count_refresh_interval: None,
+            write_key_threshold: 0,
+            scheduling_task_per_node: 20,
+            enable_splittable_check: false,
+            force_split: None,
+            balance_score_threshold: 20,
+            min_traffic_percentage: 0.8,
+            max_traffic_percentage: 1.25,
+            region_per_span: None,
+        }
+    }
+}
+
+/// `[consistent]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[allow(missing_docs)] // carried: the redo log belongs to MySQL sinks
+pub struct ConsistentConfig {
+    pub level: String,
+    pub max_log_size: i64,
+    pub flush_interval: i64,
+    pub meta_flush_interval: i64,
+    pub encoding_worker_num: i64,
+    pub flush_worker_num: i64,
+    pub storage: String,
+    pub use_file_backend: bool,
+    pub compression: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flush_concurrency: Option<i64>,
+    pub memory_usage: Value,
+}
+
+impl Default for ConsistentConfig {
+    fn default() -> Self {
+        Self {
+            level: "none".to_owned(),
+            max_log_size: 64,
+            flush_interval: 2000,
+            meta_flush_interval: 200,
+            encoding_worker_num: 16,
+            flush_worker_num: 8,
+            storage: String::new(),
+            use_file_backend: false,
+            compression: String::new(),
+            flush_concurrency: None,
+            memory_usage: serde_json::json!({"memory-quota-percentage": 50}),
+        }
+    }
+}
+
+/// `[integrity]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct IntegrityConfig {
+    /// `none` or `correctness`.
+    pub integrity_check_level: String,
+    /// `warn` or `error`.
+    pub corruption_handle_level: String,
+}
+
+impl Default for IntegrityConfig {
+    fn default() -> Self {
+        Self { integrity_check_level: "none".to_owned(), corruption_handle_level: "warn".to_owned() }
+    }
+}
+
+/// `[synced-status]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct SyncedStatusConfig {
+    /// Seconds without rows after which a changefeed counts as synced.
+    pub synced_check_interval: i64,
+    /// Seconds between checkpoints that still count as fresh.
+    pub checkpoint_interval: i64,
+}
+
+impl Default for SyncedStatusConfig {
+    fn default() -> Self {
+        Self { synced_check_interval: 300, checkpoint_interval: 15 }
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[allow(missing_docs)] // keys are those of TiCDC's documentation
+pub struct ReplicaConfig {
+    pub memory_quota: u64,
+    pub case_sensitive: bool,
+    pub force_replicate: bool,
+    pub check_gc_safe_point: bool,
+    pub enable_sync_point: bool,
+    pub enable_table_monitor: bool,
+    pub ignore_ineligible_table: bool,
+    pub bdr_mode: bool,
+    pub sync_point_interval: GoDuration,
+    pub sync_point_retention: GoDuration,
+    pub filter: FilterConfig,
+    pub mounter: MounterConfig,
+    pub sink: SinkConfig,
+    pub consistent: ConsistentConfig,
+    pub scheduler: SchedulerConfig,
+    pub integrity: IntegrityConfig,
+    pub changefeed_error_stuck_duration: GoDuration,
+    pub synced_status: SyncedStatusConfig,
+    pub sql_mode: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance_mode: Option<String>,
+}
+
+impl Default for ReplicaConfig {
+    fn default() -> Self {
+        Self {
+            memory_quota: DEFAULT_MEMORY_QUOTA,
+            case_sensitive: false,
+            force_replicate: false,
+            check_gc_safe_point: true,
+            enable_sync_point: false,
+            enable_table_monitor: false,
+            ignore_ineligible_table: false,
+            bdr_mode: false,
+            sync_point_interval: GoDuration::from_secs(600),
+            sync_point_retention: GoDuration::from_secs(24 * 3600),
+            filter: FilterConfig::default(),
+            mounter: MounterConfig::default(),
+            sink: SinkConfig::default(),
+            consistent: ConsistentConfig::default(),
+            scheduler: SchedulerConfig::default(),
+            integrity: IntegrityConfig::default(),
+            changefeed_error_stuck_duration: MIN_STUCK_DURATION,
+            synced_status: SyncedStatusConfig::default(),
+            sql_mode: String::new(),
+            performance_mode: None,
+        }
+    }
+}
+
+/// Reads TOML; besides the value, the unknown keys in it (`filter.rulez`).
+pub fn toml_unknown_keys<T: for<'de> Deserialize<'de>>(text: &str) -> Result<(T, Vec<String>), toml::de::Error> {
+    let mut unknown = Vec::new();
+    let deserializer = toml::Deserializer::parse(text)?;
+    let value = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()))?;
+    Ok((value, unknown))
+}
+
+impl ReplicaConfig {
+    /// Reads a changefeed's TOML file; `path` is named in errors. Unknown keys are errors.
+    pub fn from_toml(text: &str, path: &str) -> Result<Self, String> {
+        let (config, unknown): (Self, _) = toml_unknown_keys(text).map_err(|e| format!("{path}: {e}"))?;
+        if unknown.is_empty() {
+            return Ok(config);
+        }
+        Err(format!(
+            "component TiCDC changefeed's config file {path} contained unknown configuration options: {}",
+            unknown.join(", ")
+        ))
+    }
+
+    /// Checks what can be checked without the cluster, and fills in what the zero value stands for.
+    pub fn validate_and_adjust(&mut self) -> Result<(), ConfigError> {
+        if self.memory_quota == 0 {
+            self.memory_quota = DEFAULT_MEMORY_QUOTA;
+        }
+        if self.sink.encoder_concurrency < 0 {
+            return Err(ConfigError::invalid(format!(
+                "encoder-concurrency should greater than 0, but got {}",
+                self.sink.encoder_concurrency
+            )));
+        }
+        if self.changefeed_error_stuck_duration < MIN_STUCK_DURATION {
+            return Err(ConfigError::invalid("changefeed-error-stuck-duration should not be less than 30m"));
+        }
+        if self.enable_sync_point {
+            return Err(ConfigError::invalid("enable-sync-point is only for mysql and tidb sinks"));
+        }
+        if self.bdr_mode {
+            return Err(ConfigError::invalid("bdr-mode is not supported yet"));
+        }
+        if self.consistent.level != "none" && !self.consistent.level.is_empty() {
+            return Err(ConfigError::invalid("consistent.level: the redo log is only for mysql and tidb sinks"));
+        }
+        for level in [&self.integrity.integrity_check_level] {
+            if !matches!(level.as_str(), "none" | "correctness") {
+                return Err(ConfigError::invalid(format!("integrity-check-level {level:?}: use none or correctness")));
+            }
+        }
+        if !matches!(self.integrity.corruption_handle_level.as_str(), "warn" | "error") {
+            return Err(ConfigError::invalid("corruption-handle-level: use warn or error"));
+        }
+        for rule in self.sink.dispatchers.iter().flatten() {
+            if !rule.dispatcher.is_empty() && !rule.partition.is_empty() {
+                return Err(ConfigError::new(
+                    "CDC:ErrSinkInvalidConfig",
+                    "dispatcher and partition cannot be configured both",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_of_a_file_are_all_named() {
+        let error = ReplicaConfig::from_toml("unknown-key = 1\n[filter]\nrulez = ['x']\n", "bad.toml").expect_err("bad");
+        assert_eq!(
+            error,
+            "component TiCDC changefeed's config file bad.toml contained unknown configuration options: \
+             unknown-key, filter.rulez"
+        );
+    }
+
+    #[test]
+    fn a_file_changes_only_what_it_names() {
+        let text = "case-sensitive = true\nsync-point-interval = \"5m\"\n[filter]\nrules = ['golden_cli.*']\n[sink]\n\
+                    dispatchers = [{matcher = ['*.*'], partition = 'index-value'}]\n[sink.kafka-config]\npartition-num=3\n";
+        let config = ReplicaConfig::from_toml(text, "cf.toml").expect("valid");
+        assert!(config.case_sensitive);
+        assert_eq!(config.sync_point_interval, GoDuration::from_secs(300));
+        assert_eq!(config.filter.rules, ["golden_cli.*"]);
+        assert_eq!(config.sink.dispatchers.as_ref().map(|d| d[0].partition.as_str()), Some("index-value"));
+        assert_eq!(config.sink.encoder_concurrency, 32);
+    }
+
+    #[test]
+    fn what_kafka_sinks_cannot_do_is_refused() {
+        for text in ["enable-sync-point = true", "changefeed-error-stuck-duration = \"1m\"", "bdr-mode = true"] {
+            let mut config = ReplicaConfig::from_toml(text, "x").expect("syntax");
+            assert!(config.validate_and_adjust().is_err(), "{text}");
+        }
+    }
+}
