@@ -1,0 +1,222 @@
+//! Sorted runs: in memory while they are being written, on disk afterwards.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::Arc;
+
+use crate::account::Held;
+use crate::block;
+use crate::error::SorterError;
+use crate::files::SpillFile;
+use crate::quota::{MemoryQuota, Stage};
+use crate::row::{OwnedPosition, Position, SortedRow};
+use crate::segment::Segment;
+
+/// Raw bytes after which a block is sealed. A larger row gets a block of its own.
+const BLOCK_BYTES: usize = 64 << 10;
+
+/// Where a block is and which rows it holds.
+#[derive(Clone, Copy, Debug)]
+struct BlockEntry {
+    /// Offset in the file.
+    offset: u64,
+    /// Stored length with its header.
+    length: u32,
+    /// Ordinal of its first row in the run.
+    first: usize,
+}
+
+/// A run on disk. Its index lives in memory: the file is useless after a restart anyway.
+pub(crate) struct DiskRun {
+    /// The file, shared with other runs.
+    file: Arc<SpillFile>,
+    /// Blocks in order.
+    blocks: Vec<BlockEntry>,
+    /// Rows in the run.
+    rows: usize,
+}
+
+/// Writes the rows of `segment` to the end of a file.
+///
+/// `offset` is the length of the file and is moved on.
+pub(crate) fn write_run(
+    segment: &Segment,
+    spill: &Arc<SpillFile>,
+    file: &mut impl Write,
+    offset: &mut u64,
+) -> Result<DiskRun, SorterError> {
+    let mut run = DiskRun { file: Arc::clone(spill), blocks: Vec::new(), rows: 0 };
+    let mut raw = Vec::with_capacity(BLOCK_BYTES);
+    let mut first = 0;
+    let mut sealed = Vec::new();
+    while let Some(row) = segment.get(run.rows) {
+        block::append_row(row, &mut raw);
+        run.rows += 1;
+        if raw.len() < BLOCK_BYTES && segment.get(run.rows).is_some() {
+            continue;
+        }
+        sealed.clear();
+        let length = block::seal(&raw, &mut sealed);
+        raw.clear();
+        file.write_all(&sealed).map_err(|error| SorterError::io(spill.path(), error))?;
+        run.blocks.push(BlockEntry { offset: *offset, length: length as u32, first });
+        first = run.rows;
+        *offset += length as u64;
+        spill.grew(length as u64);
+    }
+    Ok(run)
+}
+
+/// Where the rows of a run are.
+enum Place {
+    /// In memory, because the spill thread has not finished with it, or failed.
+    Memory(Arc<Segment>),
+    /// On disk.
+    Disk(DiskRun),
+}
+
+/// Reads a run from its first row to its last, once.
+pub(crate) struct RunCursor {
+    /// Identity, by which the spill thread finds it again.
+    pub(crate) id: u64,
+    /// Where its rows are.
+    place: Place,
+    /// Ordinal of the next row.
+    next: usize,
+    /// Rows in the run.
+    rows: usize,
+    /// Memory that the run counts for while its rows are in memory.
+    held: Held,
+    /// Decoded rows of the current block, the next one first.
+    block: VecDeque<SortedRow>,
+    /// For rows on disk: position of the next row or of one before it, valid while `block` is empty.
+    bound: OwnedPosition,
+    /// Commit ts of the last row.
+    last_commit_ts: u64,
+}
+
+impl RunCursor {
+    /// A cursor over rows in memory; `None` if there are none. Nothing of the segment may have been taken.
+    pub(crate) fn new(id: u64, segment: Arc<Segment>, held: Held) -> Option<Self> {
+        let bound = OwnedPosition::of(segment.get(0)?.position());
+        let last_commit_ts = segment.last_commit_ts()?;
+        let rows = segment.len();
+        let place = Place::Memory(segment);
+        Some(Self { id, place, next: 0, rows, held, block: VecDeque::new(), bound, last_commit_ts })
+    }
+
+    /// Replaces the rows in memory by those on disk; returns the memory that this gives back.
+    pub(crate) fn written(&mut self, run: DiskRun) -> Held {
+        if let Place::Memory(segment) = &self.place
+            && let Some(row) = segment.get(self.next)
+        {
+            self.bound = OwnedPosition::of(row.position());
+        }
+        self.place = Place::Disk(run);
+        std::mem::take(&mut self.held)
+    }
+
+    /// Memory that the run counts for.
+    pub(crate) fn held(&self) -> Held {
+        self.held
+    }
+
+    /// Commit ts of the last row.
+    pub(crate) fn last_commit_ts(&self) -> u64 {
+        self.last_commit_ts
+    }
+
+    /// True when no row is left.
+    pub(crate) fn is_done(&self) -> bool {
+        self.next >= self.rows
+    }
+
+    /// True if the rows are in memory.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// Clones the rows that are left, if they are in memory.
+    pub(crate) fn rest_in_memory(&self) -> Vec<SortedRow> {
+        match &self.place {
+            Place::Memory(segment) => {
+                (self.next..self.rows).filter_map(|ordinal| segment.get(ordinal)).cloned().collect()
+            }
+            Place::Disk(_) => Vec::new(),
+        }
+    }
+
+    /// True if [`load`](Self::load) must be called before [`take`](Self::take); until then
+    /// [`position`](Self::position) is only a lower bound.
+    pub(crate) fn needs_disk(&self) -> bool {
+        !self.is_done() && self.block.is_empty() && matches!(self.place, Place::Disk(_))
+    }
+
+    /// Position of the next row, or a lower bound of it if the disk is needed.
+    pub(crate) fn position(&self) -> Option<Position<'_>> {
+        if self.is_done() {
+            return None;
+        }
+        match &self.place {
+            Place::Memory(segment) => segment.get(self.next).map(SortedRow::position),
+            Place::Disk(_) => Some(self.block.front().map_or(self.bound.borrow(), SortedRow::position)),
+        }
+    }
+
+    /// Reads the block with the next row.
+    pub(crate) fn load(&mut self, quota: &Arc<MemoryQuota>) -> Result<(), SorterError> {
+        if let Place::Disk(run) = &self.place {
+            self.block = run.read_from(self.next, quota)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next row, which must have been loaded.
+    pub(crate) fn take(&mut self) -> Option<SortedRow> {
+        let row = match &self.place {
+            Place::Memory(segment) => segment.get(self.next).cloned(),
+            Place::Disk(_) => {
+                let row = self.block.pop_front();
+                if self.block.is_empty()
+                    && let Some(row) = &row
+                {
+                    self.bound = OwnedPosition::of(row.position());
+                }
+                row
+            }
+        }?;
+        self.next += 1;
+        Some(row)
+    }
+}
+
+impl DiskRun {
+    /// Reads the block that holds the row at `ordinal`, without the rows before it.
+    fn read_from(&self, ordinal: usize, quota: &Arc<MemoryQuota>) -> Result<VecDeque<SortedRow>, SorterError> {
+        let at = self.blocks.partition_point(|block| block.first <= ordinal);
+        let Some(entry) = at.checked_sub(1).and_then(|at| self.blocks.get(at)) else {
+            return Err(SorterError::Corrupt {
+                path: self.file.path().to_owned(),
+                offset: 0,
+                reason: "no block holds the row",
+            });
+        };
+        let stored = self.file.read(entry.offset, entry.length as usize)?;
+        let corrupt = |reason| SorterError::Corrupt {
+            path: self.file.path().to_owned(),
+            offset: entry.offset,
+            reason,
+        };
+        let raw = block::open(&stored).map_err(corrupt)?;
+        let mut rows = VecDeque::from(block::rows(quota.own(Stage::Sorter, raw)).map_err(corrupt)?);
+        let end = self.blocks.get(at).map_or(self.rows, |block| block.first);
+        if rows.len() != end - entry.first {
+            return Err(corrupt("wrong number of rows"));
+        }
+        rows.drain(..ordinal - entry.first);
+        if rows.is_empty() {
+            return Err(corrupt("no row left in the block"));
+        }
+        Ok(rows)
+    }
+}
