@@ -11,13 +11,28 @@
 //!
 //! Whatever the bytes are, decoding ends in a value or a [`CodecError`]; it never panics.
 
+pub mod collation;
 mod cursor;
+pub mod datum;
+pub mod decimal;
+pub mod duration;
 mod error;
 pub mod field;
+pub mod float;
+pub mod index;
+pub mod json;
 pub mod key;
 pub mod memcomparable;
+pub mod row;
+pub mod text;
+pub mod time;
 pub mod varint;
 
+pub use datum::Datum;
+pub use decimal::Decimal;
+pub use duration::Duration;
 pub use error::CodecError;
 pub use field::FieldType;
+pub use json::Json;
 pub use key::{Handle, HandleRef, RecordKey};
+pub use time::{Time, TimeKind};
