@@ -1,1 +1,32 @@
 //! Row changes, DDL and watermarks as Canal-JSON.
+//!
+//! [`CanalEncoder`] is made once per table version and settings; it turns rows as TiKV stores them straight into
+//! JSON text: column bytes are written as text in one pass, with no value in between. [`encode_ddl`] and
+//! [`encode_watermark`] make the other messages, [`PartitionHash`] and [`DispatchColumns`] choose partitions.
+
+mod canal;
+mod column_template;
+mod ddl_message;
+mod dispatch;
+mod error;
+mod flagged_value;
+mod json_string;
+mod message_time;
+mod mysql_type;
+mod options;
+mod origin_default;
+mod partition_hash;
+mod projection;
+mod row_change;
+mod row_image;
+mod sql_type;
+mod watermark;
+
+pub use canal::{CanalEncoder, Encoded, MessageForm};
+pub use ddl_message::{DdlMessage, encode_ddl};
+pub use dispatch::DispatchColumns;
+pub use error::EncodeError;
+pub use options::{CanalOptions, LargeMessage, RECORD_OVERHEAD, record_length};
+pub use partition_hash::{PartitionHash, partition_by_ts};
+pub use row_change::{RowChange, RowKind};
+pub use watermark::encode_watermark;
