@@ -1,0 +1,10 @@
+//! The topics of the broker, kept in `topics.json`.
+
+mod names;
+mod settings;
+mod store;
+mod topic;
+
+pub(crate) use settings::{BROKER_SETTINGS, ConfigChange, Overrides, Setting, SettingKind, TOPIC_SETTINGS};
+pub(crate) use store::{Catalog, CatalogError};
+pub(crate) use topic::Topic;
