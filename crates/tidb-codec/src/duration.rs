@@ -148,6 +148,9 @@ impl Duration {
             )?
             .round(fsp);
         }
+        if negative && body.is_empty() {
+            return Err(incorrect());
+        }
         let (days, clock) = match body.split_once(' ') {
             Some((days, clock)) => (digits::parse_u32(days).ok_or_else(incorrect)?, clock.trim_start()),
             None => (0, body),

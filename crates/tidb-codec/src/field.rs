@@ -98,8 +98,6 @@ pub mod flag {
     pub const PART_KEY: u32 = 1 << 14;
     /// A number.
     pub const NUM: u32 = 1 << 15;
-    /// Internal: unsigned known from the parser.
-    pub const GROUP: u32 = 1 << 15;
     /// Result is a JSON parsed from text.
     pub const PARSE_TO_JSON: u32 = 1 << 18;
     /// Result is a boolean.

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(shown(|out| write_f32(16_777_216.0, out)), "16777216");
         assert_eq!(shown(|out| write_f32(0.1, out)), "0.1");
         assert_eq!(shown(|out| write_f32(1e20, out)), "100000000000000000000");
-        assert_eq!(shown(|out| write_f32(3.402_823_4e38, out)), "340282340000000000000000000000000000000");
+        assert_eq!(shown(|out| write_f32(3.402_823_4e38, out)), "340282350000000000000000000000000000000");
     }
 
     #[test]

@@ -271,10 +271,7 @@ pub struct IndexValue<'a> {
 pub fn decode_index_value(value: &[u8]) -> Result<IndexValue<'_>, CodecError> {
     const WHAT: &str = "index value";
     if value.len() <= MAX_OLD_LEN && value.get(1) != Some(&VERSION_FLAG) {
-        let handle = match value.first_chunk::<8>() {
-            Some(bytes) => Some(HandleRef::Int(i64::from_be_bytes(*bytes))),
-            None => None,
-        };
+        let handle = value.first_chunk::<8>().map(|bytes| HandleRef::Int(i64::from_be_bytes(*bytes)));
         return Ok(IndexValue { handle, ..IndexValue::default() });
     }
     let (tail_len, rest) = cursor::take_u8(value, WHAT)?;

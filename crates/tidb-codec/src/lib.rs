@@ -22,6 +22,7 @@ pub mod float;
 pub mod index;
 pub mod json;
 pub mod key;
+mod members;
 pub mod memcomparable;
 pub mod row;
 pub mod text;

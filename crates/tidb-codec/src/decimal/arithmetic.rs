@@ -2,7 +2,7 @@
 
 use super::{Decimal, MAX_SCALE, POWERS, WORD_BASE, WORD_DIGITS};
 use crate::CodecError;
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops::Neg};
 
 /// A magnitude of any length: words, least significant first.
 #[derive(Clone, PartialEq, Eq)]
@@ -155,11 +155,6 @@ impl Decimal {
         Ok(Self { result_frac: result_frac.min(MAX_SCALE.max(value.frac)), ..value })
     }
 
-    /// The negation.
-    pub fn neg(self) -> Self {
-        Self { negative: !self.negative && !self.is_zero(), ..self }
-    }
-
     /// The absolute value.
     pub fn abs(self) -> Self {
         Self { negative: false, ..self }
@@ -189,7 +184,7 @@ impl Decimal {
     /// # Errors
     /// As [`Decimal::add`].
     pub fn sub(&self, other: &Self) -> Result<Self, CodecError> {
-        self.add(&other.neg())
+        self.add(&-*other)
     }
 
     /// The product; its scale is the sum of both, at most 30.
@@ -210,7 +205,11 @@ impl Decimal {
             frac.min(usize::from(MAX_SCALE) + 1),
             result_frac,
         )?;
-        if value.frac > MAX_SCALE { value.round(i16::from(MAX_SCALE)) } else { Ok(value) }
+        if value.frac > MAX_SCALE {
+            Ok(Self { result_frac, ..value.round(i16::from(MAX_SCALE))? })
+        } else {
+            Ok(value)
+        }
     }
 
     /// The quotient; its scale is that of the dividend and `increment` more (MySQL's default is
@@ -327,6 +326,14 @@ impl Decimal {
     }
 }
 
+impl Neg for Decimal {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self { negative: !self.negative && !self.is_zero(), ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +357,9 @@ mod tests {
         assert_eq!(d("-7.5").int_div(&d("2")).unwrap().to_string(), "-3");
         assert_eq!(d("1").div(&d("0"), 4), Err(CodecError::DivisionByZero));
         assert_eq!(d("1").rem(&d("0.00")), Err(CodecError::DivisionByZero));
+        let third = d("1").div(&d("3"), 4).unwrap();
+        let power = third.mul(&third).unwrap().mul(&third).unwrap().mul(&third).unwrap();
+        assert_eq!((power.scale(), power.to_string().as_str()), (16, "0.0123456789629630"));
     }
 
     #[test]

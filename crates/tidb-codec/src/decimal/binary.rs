@@ -271,7 +271,8 @@ impl Decimal {
     /// # Errors
     /// As [`Decimal::encode_bin`].
     pub fn encode_own(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        self.encode(self.precision(), self.scale(), out)
+        let shown = self.round(i16::from(self.scale()))?;
+        shown.encode(shown.precision(), shown.scale(), out)
     }
 
     /// Like [`Decimal::encode`] with the precision and scale of a DECIMAL column.
@@ -332,16 +333,22 @@ mod tests {
         assert_eq!(out, b"-1.24");
     }
 
-    /// Any DECIMAL(precision, scale) with a value of it.
+    /// Any DECIMAL(precision, scale) with two values of it.
     fn any_column() -> impl Strategy<Value = (u8, u8, String, String)> {
-        (1u8..=65, 0u8..=30).prop_filter("scale above precision", |(p, s)| s <= p).prop_flat_map(|(p, s)| {
-            let value = move || {
-                (format!("[0-9]{{0,{}}}", p - s), format!("[0-9]{{{s}}}"), any::<bool>()).prop_map(
-                    |(int, frac, negative)| format!("{}0{int}.{frac}", if negative { "-" } else { "" }),
-                )
-            };
-            (Just(p), Just(s), value(), value())
-        })
+        let digits = |len: u8| proptest::collection::vec(0u8..10, usize::from(len));
+        (1u8..=65, 0u8..=30).prop_filter("scale above precision", |(p, s)| s <= p).prop_flat_map(
+            move |(p, s)| {
+                let value = move || {
+                    (digits(p), 0..=p, any::<bool>()).prop_map(move |(mut digits, zeros, negative)| {
+                        digits.iter_mut().take(usize::from(zeros)).for_each(|digit| *digit = 0);
+                        let text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+                        let (int, frac) = text.split_at(usize::from(p - s));
+                        format!("{}0{int}.{frac}", if negative { "-" } else { "" })
+                    })
+                };
+                (Just(p), Just(s), value(), value())
+            },
+        )
     }
 
     proptest! {

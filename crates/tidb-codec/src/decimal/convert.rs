@@ -14,7 +14,7 @@ impl From<u64> for Decimal {
 impl From<i64> for Decimal {
     fn from(value: i64) -> Self {
         let magnitude = Self::from(value.unsigned_abs());
-        if value < 0 { magnitude.neg() } else { magnitude }
+        if value < 0 { -magnitude } else { magnitude }
     }
 }
 

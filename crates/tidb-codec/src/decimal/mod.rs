@@ -149,7 +149,7 @@ impl Decimal {
         text.push('.');
         text.push_str(&"9".repeat(usize::from(scale)));
         let value = Self::parse(&text).unwrap_or(Self::ZERO);
-        if negative { value.neg() } else { value }
+        if negative { -value } else { value }
     }
 
     /// Rounds to `scale` digits after the point and checks that the value fits DECIMAL(precision, scale).

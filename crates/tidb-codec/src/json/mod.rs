@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(shown("[]"), "[]");
         assert_eq!(shown("{}"), "{}");
         assert_eq!(shown("18446744073709551615"), "18446744073709551615");
-        assert_eq!(shown("18446744073709551616"), "18446744073709552000");
+        assert_eq!(shown("18446744073709551616"), "1.8446744073709552e19");
         assert_eq!(shown("1.0"), "1.0");
         assert_eq!(shown("1e2"), "100.0");
         assert_eq!(shown("1e100"), "1e100");

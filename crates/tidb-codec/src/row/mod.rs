@@ -44,3 +44,6 @@ impl<'a> Row<'a> {
 pub(crate) fn write_restored(columns: &[ColumnValue<'_>], out: &mut Vec<u8>) -> Result<(), CodecError> {
     encode::write_unchecked(columns, None, out)
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,9 @@ pub fn write_column(
             };
             out.extend_from_slice(text.as_bytes());
         }
-        tp::ENUM | tp::SET | tp::BIT => write_u64(column::decode_uint(raw)?, out),
+        tp::ENUM => write_u64(field.stored_enum(column::decode_uint(raw)?), out),
+        tp::SET => write_u64(field.stored_set(column::decode_uint(raw)?)?, out),
+        tp::BIT => write_u64(column::decode_uint(raw)?, out),
         tp::FLOAT => float::write_f32(column::decode_float(raw)? as f32, out),
         tp::DOUBLE => float::write_f64(column::decode_float(raw)?, out),
         tp::NEW_DECIMAL => {
