@@ -195,7 +195,7 @@ impl CanalEncoder {
         let projection = if key_only { &self.handle_key } else { &self.all };
         let (old, new) = self.images(row)?;
         let Some(main) = new.as_ref().or(old.as_ref()) else { return Ok(()) };
-        let fixed = self.head.len() + projection.fixed_len(&self.columns) + FRAME_LEN;
+        let fixed = self.head.len() + projection.fixed_len() + FRAME_LEN;
         out.reserve(fixed + row.value.len() + row.old_value.len());
         out.extend_from_slice(&self.head);
         out.extend_from_slice(kind.word().as_bytes());

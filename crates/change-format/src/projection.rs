@@ -17,6 +17,8 @@ pub(crate) struct Projection {
     value_dependent: Vec<(usize, usize)>,
     /// Text of `mysqlType`.
     mysql_type: Vec<u8>,
+    /// Bytes that are the same in every message, about.
+    fixed_len: usize,
 }
 
 /// A column that could not be written.
@@ -49,7 +51,9 @@ impl Projection {
         for out in [&mut sql_type, &mut mysql_type] {
             out.extend_from_slice(if columns.is_empty() { b"null" } else { b"}" });
         }
-        Self { columns, sql_type, value_dependent, mysql_type }
+        let keys: usize = columns.iter().filter_map(|at| templates.get(*at)).map(|c| c.json_key.len()).sum();
+        let fixed_len = sql_type.len() + mysql_type.len() + keys;
+        Self { columns, sql_type, value_dependent, mysql_type, fixed_len }
     }
 
     /// Whether no column is chosen.
@@ -58,10 +62,8 @@ impl Projection {
     }
 
     /// Bytes that are the same in every message, about.
-    pub(crate) fn fixed_len(&self, templates: &[ColumnTemplate]) -> usize {
-        let keys: usize =
-            self.columns.iter().filter_map(|at| templates.get(*at)).map(|c| c.json_key.len()).sum();
-        self.sql_type.len() + self.mysql_type.len() + keys
+    pub(crate) fn fixed_len(&self) -> usize {
+        self.fixed_len
     }
 
     /// Appends the object `mysqlType`.

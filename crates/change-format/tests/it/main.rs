@@ -1,4 +1,11 @@
 //! Tests of the public interface.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod dispatch;
+mod forms;
 mod golden;
+mod orders;
 mod recordings;
+mod rows;
+mod splitting;

@@ -39,6 +39,7 @@ struct Comparable {
     without_sql: String,
     sql_is_final: bool,
     is_ddl: bool,
+    es: u64,
 }
 
 /// Compares all streams of messages; returns the number of messages alike.
@@ -55,9 +56,7 @@ pub(crate) fn compare(recording: &Recording, variant: &Variant, ours: &[Message]
         if recorded.has_key == comparable.is_ddl {
             return Err(format!("only rows have a key: {value}"));
         }
-        if is_complete(recording, &fields) {
-            expected.entry(stream(recording, &fields, recorded.partition)).or_default().push(comparable);
-        }
+        expected.entry(stream(recording, &fields, recorded.partition)).or_default().push(comparable);
     }
     let mut actual: BTreeMap<Stream, Vec<Comparable>> = BTreeMap::new();
     for message in ours {
@@ -66,11 +65,18 @@ pub(crate) fn compare(recording: &Recording, variant: &Variant, ours: &[Message]
         if message.is_row == comparable.is_ddl {
             return Err(format!("row or DDL: {}", message.value));
         }
-        if is_complete(recording, &fields) {
-            actual.entry(stream(recording, &fields, message.partition)).or_default().push(comparable);
-        }
+        actual.entry(stream(recording, &fields, message.partition)).or_default().push(comparable);
     }
     expected.values_mut().chain(actual.values_mut()).for_each(drop_repeated);
+    let (script, _, tables) = NOT_REPLICATED;
+    let lacks = |table: &&str| !actual.keys().any(|(_, _, name)| name == table);
+    if let Some(table) = tables.iter().find(|table| recording.name == script && lacks(table)) {
+        return Err(format!("{table} is not replicated although it got a key"));
+    }
+    for (stream, messages) in &mut expected {
+        drop_lost(recording, messages, actual.get(stream));
+    }
+    expected.retain(|_, messages| !messages.is_empty());
     let partitioned = partitioned_tables(recording);
     let mut streams: Vec<_> = expected.keys().chain(actual.keys()).cloned().collect();
     streams.sort();
@@ -94,10 +100,12 @@ pub(crate) fn compare(recording: &Recording, variant: &Variant, ours: &[Message]
     Ok(alike)
 }
 
-/// Whether the recorded stream is known to hold all rows of the message's time. DDL is always complete.
-fn is_complete(recording: &Recording, fields: &Fields) -> bool {
-    let es = fields.raw("es").parse::<u64>().unwrap_or(u64::MAX);
-    fields.raw("isDdl") == "true" || recording.complete_until_ms.is_none_or(|until| es < until)
+/// Drops recorded rows whose changes are missing from the recorded stream. A row that we encode otherwise still shows,
+/// as one that was not recorded.
+fn drop_lost(recording: &Recording, expected: &mut Vec<Comparable>, actual: Option<&Vec<Comparable>>) {
+    let Some(until) = recording.complete_until_ms else { return };
+    let ours: HashSet<&str> = actual.into_iter().flatten().map(|message| message.text.as_str()).collect();
+    expected.retain(|message| message.is_ddl || message.es < until || ours.contains(message.text.as_str()));
 }
 
 /// The stream of a message.
@@ -185,6 +193,7 @@ impl Comparable {
     /// The message without wall clock, `mysqlType` in order of names.
     fn new(fields: &Fields, sql_is_final: bool) -> Self {
         let is_ddl = fields.raw("isDdl") == "true";
+        let es = fields.raw("es").parse().unwrap_or(u64::MAX);
         let render = |with_sql: bool| {
             let members = fields.0.iter().filter(|(name, _)| name != "ts" && (with_sql || name != "sql"));
             let members = members.map(|(name, raw)| match name.as_str() {
@@ -193,7 +202,13 @@ impl Comparable {
             });
             members.collect::<Vec<_>>().join(",")
         };
-        Self { text: render(true), without_sql: render(false), sql_is_final: sql_is_final || !is_ddl, is_ddl }
+        Self {
+            text: render(true),
+            without_sql: render(false),
+            sql_is_final: sql_is_final || !is_ddl,
+            is_ddl,
+            es,
+        }
     }
 }
 

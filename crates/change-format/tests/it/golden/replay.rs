@@ -26,6 +26,9 @@ pub(crate) struct Message {
     pub(crate) value: String,
 }
 
+/// A change with what orders it within its transaction: kind, then key.
+type KindedRow = (RowKind, Bytes, CommitKey, Committed);
+
 /// What is sent at one place of the order: commit timestamp, then rows (0) before DDL (1).
 type Place = (u64, u8);
 
@@ -103,9 +106,7 @@ fn ddl_messages(effect: &DdlEffect, variant: &Variant) -> Vec<Message> {
 }
 
 /// Changes of rows by (commit timestamp, start timestamp, physical table).
-fn transactions(
-    committed: &BTreeMap<CommitKey, Committed>,
-) -> BTreeMap<(u64, u64, i64), Vec<(RowKind, Bytes, CommitKey, Committed)>> {
+fn transactions(committed: &BTreeMap<CommitKey, Committed>) -> BTreeMap<(u64, u64, i64), Vec<KindedRow>> {
     let mut transactions: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (id @ (commit_ts, start_ts, key), change) in committed {
         let (Some(table), Ok(_)) = (key::table_id_of(key), key::decode_record_key(key)) else { continue };
@@ -142,7 +143,7 @@ impl Encoders<'_> {
     fn transaction(
         &mut self,
         version: &Arc<TableVersion>,
-        rows: &[(RowKind, Bytes, CommitKey, Committed)],
+        rows: &[KindedRow],
     ) -> Result<Vec<Message>, String> {
         let encoder = self.encoder(version)?;
         let mut sent = Vec::new();
