@@ -1,0 +1,274 @@
+//! Subscriptions of change feeds, by region, and the live stream to them.
+
+use super::row::{OldValue, RowChange, is_filtered, row_size};
+use super::sink::{Rejected, Sink};
+use crate::keys::KeyRange;
+use crate::region::Region;
+use crate::store::LockTable;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use tikv_proto::cdcpb::event::{Entries, Event as EventBody, Row};
+use tikv_proto::cdcpb::{self, Congested, DuplicateRequest, Event, ResolvedTs};
+use tikv_proto::{errorpb, metapb};
+use tokio::sync::Notify;
+
+/// Bytes of rows in one event (as in TiKV).
+pub(super) const MAX_EVENT_BYTES: usize = 32 * 1024;
+
+/// One change feed stream.
+pub(crate) struct Connection {
+    /// Distinguishes connections.
+    pub(crate) id: u64,
+    /// Where its events go.
+    pub(crate) sink: Arc<Sink>,
+    /// Several requests may name the same region; events carry the request id.
+    pub(crate) multiplexed: bool,
+    /// Resolved timestamps of many regions come in one message.
+    pub(crate) batches_resolved: bool,
+}
+
+/// State of a subscription.
+const SCANNING: u8 = 0;
+const LIVE: u8 = 1;
+const STOPPED: u8 = 2;
+
+/// One request for one region.
+pub(crate) struct Subscription {
+    /// Id chosen by the client.
+    pub(crate) request_id: u64,
+    /// The region.
+    pub(crate) region: Arc<Region>,
+    /// Wanted part of the region, in raw keys.
+    pub(crate) range: KeyRange,
+    /// Commits at or before this were seen by the client.
+    pub(crate) checkpoint_ts: u64,
+    /// Leave out rows replicated from another cluster.
+    pub(crate) filter_loop: bool,
+    /// Its stream.
+    pub(crate) connection: Arc<Connection>,
+    state: AtomicU8,
+    resolved_ts: AtomicU64,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        request_id: u64,
+        region: Arc<Region>,
+        range: KeyRange,
+        checkpoint_ts: u64,
+        filter_loop: bool,
+        connection: Arc<Connection>,
+    ) -> Self {
+        Self {
+            request_id,
+            region,
+            range,
+            checkpoint_ts,
+            filter_loop,
+            connection,
+            state: AtomicU8::new(SCANNING),
+            resolved_ts: AtomicU64::new(checkpoint_ts),
+        }
+    }
+
+    /// Whether the subscription ended.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.load(Ordering::Acquire) == STOPPED || self.connection.sink.is_closed()
+    }
+
+    /// An event of this subscription.
+    pub(crate) fn event(&self, body: EventBody) -> Event {
+        Event { region_id: self.region.id(), index: 0, request_id: self.request_id, event: Some(body) }
+    }
+
+    /// Whether a change of `key` with this source tag is wanted.
+    pub(crate) fn wants(&self, key: &[u8], txn_source: u64) -> bool {
+        self.range.contains(key) && !is_filtered(txn_source, self.filter_loop)
+    }
+
+    fn names(&self, connection: &Connection, request_id: u64) -> bool {
+        self.connection.id == connection.id
+            && (!connection.multiplexed || self.request_id == request_id)
+    }
+
+    fn stop(&self, error: Option<cdcpb::Error>) {
+        if self.state.swap(STOPPED, Ordering::AcqRel) == STOPPED {
+            return;
+        }
+        if let Some(error) = error {
+            self.connection.sink.push_control(self.event(EventBody::Error(error)));
+        }
+    }
+}
+
+/// Groups rows into entries of at most [`MAX_EVENT_BYTES`] (a larger row is alone), with their sizes.
+pub(super) fn pack(rows: impl IntoIterator<Item = Row>) -> Vec<(Entries, usize)> {
+    let mut packed: Vec<(Entries, usize)> = Vec::new();
+    for row in rows {
+        let size = row_size(&row);
+        match packed.last_mut() {
+            Some((entries, bytes)) if *bytes + size <= MAX_EVENT_BYTES => {
+                entries.entries.push(row);
+                *bytes += size;
+            }
+            _ => packed.push((Entries { entries: vec![row] }, size)),
+        }
+    }
+    packed
+}
+
+/// All subscriptions.
+#[derive(Default)]
+pub(crate) struct Hub {
+    regions: Mutex<HashMap<u64, Vec<Arc<Subscription>>>>,
+    /// Told when the first subscription appears.
+    pub(super) appeared: Notify,
+}
+
+impl Hub {
+    /// Adds a subscription, unless the connection has one for the region already.
+    pub(crate) fn add(&self, subscription: &Arc<Subscription>) -> Result<(), cdcpb::Error> {
+        let mut regions = self.regions.lock();
+        let region_id = subscription.region.id();
+        let of_region = regions.entry(region_id).or_default();
+        if of_region.iter().any(|other| other.names(&subscription.connection, subscription.request_id)) {
+            return Err(cdcpb::Error {
+                duplicate_request: Some(DuplicateRequest { region_id }),
+                ..cdcpb::Error::default()
+            });
+        }
+        of_region.push(subscription.clone());
+        subscription.region.subscribers.fetch_add(1, Ordering::AcqRel);
+        self.appeared.notify_one();
+        Ok(())
+    }
+
+    /// Ends the subscriptions that `doomed` names; `error` is their last event.
+    pub(crate) fn remove(&self, doomed: impl Fn(&Subscription) -> bool, error: Option<cdcpb::Error>) {
+        let mut regions = self.regions.lock();
+        regions.retain(|_, subscriptions| {
+            subscriptions.retain(|subscription| {
+                if !doomed(subscription) {
+                    return true;
+                }
+                subscription.region.subscribers.fetch_sub(1, Ordering::AcqRel);
+                subscription.stop(error.clone());
+                false
+            });
+            !subscriptions.is_empty()
+        });
+    }
+
+    /// Ends every subscription of a region that was split into `regions`.
+    pub(crate) fn split(&self, region_id: u64, regions: &[metapb::Region]) {
+        let error = cdcpb::Error {
+            epoch_not_match: Some(errorpb::EpochNotMatch { current_regions: regions.to_vec() }),
+            ..cdcpb::Error::default()
+        };
+        self.remove(|subscription| subscription.region.id() == region_id, Some(error));
+    }
+
+    /// Ends the scan of a subscription, unless that has ended itself: after `initialized`, resolved timestamps flow.
+    pub(crate) fn finish_scan(&self, subscription: &Subscription, initialized: Event) {
+        // Under the lock, so that the error which ends a subscription stays its last event.
+        let _regions = self.regions.lock();
+        let state = &subscription.state;
+        if state.load(Ordering::Acquire) == SCANNING {
+            subscription.connection.sink.push_control(initialized);
+            state.store(LIVE, Ordering::Release);
+        }
+    }
+
+    /// Whether anybody subscribed to anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.regions.lock().is_empty()
+    }
+
+    /// Sends applied changes of a region. `read_old` finds an old value that was not read when the change was made.
+    pub(crate) fn emit(
+        &self,
+        region_id: u64,
+        changes: &[RowChange],
+        read_old: impl Fn(&RowChange, u64) -> Bytes,
+    ) {
+        let subscriptions = match self.regions.lock().get(&region_id) {
+            Some(subscriptions) => subscriptions.clone(),
+            None => return,
+        };
+        let mut old_values: Vec<Option<Bytes>> = vec![None; changes.len()];
+        for subscription in &subscriptions {
+            if subscription.is_stopped() {
+                continue;
+            }
+            let rows: Vec<Row> = changes
+                .iter()
+                .zip(&mut old_values)
+                .filter(|(change, _)| subscription.wants(&change.key, change.txn_source))
+                .map(|(change, known)| {
+                    let old = known.get_or_insert_with(|| match &change.old_value {
+                        OldValue::Known(value) => value.clone(),
+                        OldValue::Unread { read_ts } => read_old(change, *read_ts),
+                    });
+                    change.to_row(old.clone())
+                })
+                .collect();
+            self.send_live(subscription, rows);
+        }
+    }
+
+    fn send_live(&self, subscription: &Arc<Subscription>, rows: Vec<Row>) {
+        for (entries, bytes) in pack(rows) {
+            let event = subscription.event(EventBody::Entries(entries));
+            let error = match subscription.connection.sink.push_live(event, bytes) {
+                Ok(()) => continue,
+                Err(Rejected::Closed) => None,
+                Err(Rejected::Full) => Some(congested(subscription.region.id())),
+            };
+            self.remove(|other| std::ptr::eq(other, Arc::as_ptr(subscription)), error);
+            return;
+        }
+    }
+
+    /// Sends resolved timestamps: `ts`, or less where a change is unresolved. `ts` must come from PD, must have
+    /// been made known to one-phase commits, and both before this call.
+    pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) {
+        let mut batches: HashMap<(u64, u64, u64), (Arc<Connection>, Vec<u64>)> = HashMap::new();
+        let regions = self.regions.lock();
+        for (region_id, subscriptions) in regions.iter() {
+            let mut bound = None;
+            for subscription in subscriptions {
+                if subscription.state.load(Ordering::Acquire) != LIVE {
+                    continue;
+                }
+                let bound = *bound.get_or_insert_with(|| locks.oldest_change(*region_id).map_or(ts, |oldest| oldest.min(ts)));
+                let before = subscription.resolved_ts.fetch_max(bound, Ordering::AcqRel);
+                if bound <= before {
+                    continue;
+                }
+                let connection = &subscription.connection;
+                if !connection.batches_resolved {
+                    connection.sink.push_resolved_event(subscription.event(EventBody::ResolvedTs(bound)));
+                    continue;
+                }
+                let request_id = if connection.multiplexed { subscription.request_id } else { 0 };
+                batches
+                    .entry((connection.id, request_id, bound))
+                    .or_insert_with(|| (connection.clone(), Vec::new()))
+                    .1
+                    .push(*region_id);
+            }
+        }
+        // Still under the lock of the subscriptions: an error that ends one must not be overtaken.
+        for ((_, request_id, ts), (connection, regions)) in batches {
+            connection.sink.push_resolved(ResolvedTs { regions, ts, request_id });
+        }
+        drop(regions);
+    }
+}
+
+fn congested(region_id: u64) -> cdcpb::Error {
+    cdcpb::Error { congested: Some(Congested { region_id }), ..cdcpb::Error::default() }
+}
