@@ -16,14 +16,14 @@ impl ConfigError {
         Self { code, message: message.into() }
     }
 
-    /// `CDC:ErrInvalidReplicaConfig`, with the reason.
+    /// `CDC:ErrInvalidReplicaConfig`, with the reason. TiCDC leaves the `%s` of its template in the text.
     pub fn invalid(reason: impl std::fmt::Display) -> Self {
-        Self::new("CDC:ErrInvalidReplicaConfig", format!("invalid replica config, {reason}"))
+        Self::new("CDC:ErrInvalidReplicaConfig", format!("invalid replica config, %s: {reason}"))
     }
 
-    /// `CDC:ErrSinkURIInvalid`, with the reason.
+    /// `CDC:ErrSinkURIInvalid`, with the reason. TiCDC leaves the `%s` of its template in the text.
     pub fn sink_uri(reason: impl std::fmt::Display) -> Self {
-        Self::new("CDC:ErrSinkURIInvalid", format!("sink uri invalid '{reason}'"))
+        Self::new("CDC:ErrSinkURIInvalid", format!("sink uri invalid '%s': {reason}"))
     }
 
     /// `CDC:ErrKafkaInvalidConfig`, with the reason.

@@ -137,8 +137,8 @@ impl KafkaOptions {
     pub fn new(uri: &SinkUri, config: &ReplicaConfig) -> Result<Self, ConfigError> {
         if !uri.is_kafka() {
             return Err(ConfigError::sink_uri(format!(
-                "scheme {} is not supported: use kafka://host:port/topic?protocol=canal-json",
-                uri.scheme
+                "[CDC:ErrSinkURIInvalid]sink uri invalid '{}://{}/{}': use kafka://host:port/topic?protocol=canal-json",
+                uri.scheme, uri.host, uri.topic
             )));
         }
         let protocol = protocol(uri, config)?;
@@ -370,7 +370,7 @@ mod tests {
             ("kafka://h/t?protocol=canal-json&required-acks=7", "invalid required acks 7"),
             ("kafka://h/t?protocol=canal-json&transaction-atomicity=table", "atomicity"),
             ("kafka://h/t?protocol=canal-json&enable-tls=true", "TLS"),
-            ("ftp://h/t?protocol=canal-json", "scheme ftp"),
+            ("ftp://h/t?protocol=canal-json", "sink uri invalid 'ftp://h/t'"),
         ] {
             let error = options(uri, "").expect_err(uri);
             assert!(error.to_string().contains(part), "{uri}: {error}");

@@ -28,6 +28,6 @@ pub use replica::{
     CodecConfig, ColumnSelectorRule, DispatchRule, EventFilterRule, FilterConfig, IntegrityConfig, KafkaConfig,
     LargeMessageConfig, ReplicaConfig, SinkConfig, toml_unknown_keys,
 };
-pub use router::{EventRouter, PartitionRule, TableRoute, crc32_combine};
+pub use router::{EventRouter, PartitionRule, TableRoute};
 pub use sink_uri::{SinkUri, mask_uri};
 pub use table_filter::{TableFilter, is_system_schema};

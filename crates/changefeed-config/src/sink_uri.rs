@@ -56,7 +56,8 @@ impl SinkUri {
     /// Parses a URI.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         if text.is_empty() {
-            return Err(ConfigError::sink_uri("sink_uri is empty, cannot create a changefeed without sink_uri"));
+            let message = "sink uri invalid 'sink_uri is empty, cannot create a changefeed without sink_uri'";
+            return Err(ConfigError::new("CDC:ErrSinkURIInvalid", message));
         }
         let bad = |reason: &str| ConfigError::sink_uri(format!("parse \"{}\": {reason}", mask_uri(text)));
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("missing protocol scheme"))?;

@@ -50,3 +50,15 @@ impl From<SinkError> for FeedError {
         Self::new(error.code(), error.to_string())
     }
 }
+
+impl From<changefeed_config::ConfigError> for FeedError {
+    fn from(error: changefeed_config::ConfigError) -> Self {
+        Self::new(error.code, error.message)
+    }
+}
+
+impl From<event_sorter::SorterError> for FeedError {
+    fn from(error: event_sorter::SorterError) -> Self {
+        Self::new("CDC:ErrSorterDiskError", error.to_string())
+    }
+}

@@ -1,1 +1,37 @@
-//! Changefeeds: configuration, pipeline, barrier, checkpoint, state machine, metadata.
+//! Changefeeds: what turns row changes of TiKV into messages on Kafka.
+//!
+//! An [`Owner`] holds every changefeed of a cluster of captures. A changefeed runs as one event loop (`pipeline`) that
+//! takes row changes and DDL jobs from a [`Source`], orders rows in a sorter, lets encoder threads (`worker`) render
+//! and send them, and keeps DDLs (`barrier`) and watermarks in their place. Its checkpoint moves only past what the
+//! broker acknowledged (`progress`) and is stored in PD's etcd (`metadata`).
+
+mod barrier;
+mod context;
+mod ddl_text;
+mod ddl_tracker;
+mod encode;
+mod error;
+mod feed;
+mod gc;
+mod metadata;
+mod metrics;
+mod owner;
+mod pipeline;
+mod progress;
+mod run_once;
+mod signal;
+mod sink;
+mod source;
+mod table;
+mod tables;
+mod tikv_source;
+mod worker;
+
+pub use context::{Context, ContextConfig};
+pub use error::FeedError;
+pub use feed::FeedView;
+pub use metadata::{DEFAULT_KEYSPACE, Fence, MetadataStore, Stored};
+pub use metrics::FeedMetrics;
+pub use owner::{CreateRequest, Owner, UpdateRequest};
+pub use source::{Source, SourceEvent};
+pub use tables::{TableLists, TableName};

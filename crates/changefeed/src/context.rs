@@ -1,0 +1,96 @@
+//! What all changefeeds of a capture share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use event_sorter::MemoryQuota;
+use jiff::tz::TimeZone;
+use tikv_cdc::CdcClient;
+use tikv_client::{PdClient, TikvClient};
+
+use crate::FeedError;
+use crate::metadata::MetadataStore;
+use crate::metrics::FeedMetrics;
+use crate::worker::WorkerPool;
+
+/// What all changefeeds of a capture share.
+pub struct Context {
+    /// Timestamps, regions, safepoints.
+    pub(crate) pd: PdClient,
+    /// Snapshot reads.
+    pub(crate) tikv: TikvClient,
+    /// Change feeds of stores.
+    pub(crate) cdc: Arc<CdcClient>,
+    /// Metadata.
+    pub(crate) metadata: Arc<MetadataStore>,
+    /// Memory of all changefeeds.
+    pub(crate) quota: Arc<MemoryQuota>,
+    /// Encoder threads.
+    pub(crate) workers: Arc<WorkerPool>,
+    /// Folder for spilled rows.
+    pub(crate) data_dir: PathBuf,
+    /// Zone in which TIMESTAMP values are written.
+    pub(crate) time_zone: TimeZone,
+    /// Address of this capture, as others see it.
+    pub(crate) advertise_addr: String,
+    /// Cluster id of the captures.
+    pub(crate) cluster: String,
+    /// Seconds for which a changefeed that stands still keeps old versions.
+    pub(crate) gc_ttl_seconds: u64,
+    /// Version that is written into new changefeeds.
+    pub(crate) version: String,
+    /// Metrics.
+    pub(crate) metrics: FeedMetrics,
+}
+
+/// Settings of [`Context`].
+pub struct ContextConfig {
+    /// Timestamps, regions, safepoints.
+    pub pd: PdClient,
+    /// Snapshot reads.
+    pub tikv: TikvClient,
+    /// Change feeds of stores.
+    pub cdc: Arc<CdcClient>,
+    /// Metadata.
+    pub metadata: Arc<MetadataStore>,
+    /// Memory of all changefeeds.
+    pub quota: Arc<MemoryQuota>,
+    /// Folder for spilled rows.
+    pub data_dir: PathBuf,
+    /// Zone in which TIMESTAMP values are written.
+    pub time_zone: TimeZone,
+    /// Address of this capture, as others see it.
+    pub advertise_addr: String,
+    /// Cluster id of the captures.
+    pub cluster: String,
+    /// Seconds for which a changefeed that stands still keeps old versions.
+    pub gc_ttl_seconds: u64,
+    /// Version that is written into new changefeeds.
+    pub version: String,
+    /// Metrics.
+    pub metrics: FeedMetrics,
+}
+
+impl Context {
+    /// Starts the encoder threads, one per core.
+    pub fn new(config: ContextConfig) -> Result<Arc<Self>, FeedError> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = WorkerPool::start(cores)
+            .map_err(|e| FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}")))?;
+        Ok(Arc::new(Self {
+            pd: config.pd,
+            tikv: config.tikv,
+            cdc: config.cdc,
+            metadata: config.metadata,
+            quota: config.quota,
+            workers: Arc::new(workers),
+            data_dir: config.data_dir,
+            time_zone: config.time_zone,
+            advertise_addr: config.advertise_addr,
+            cluster: config.cluster,
+            gc_ttl_seconds: config.gc_ttl_seconds,
+            version: config.version,
+            metrics: config.metrics,
+        }))
+    }
+}

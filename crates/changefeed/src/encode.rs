@@ -1,0 +1,310 @@
+//! From sorted rows and DDL effects to messages with a topic and a partition.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use change_format::{CanalEncoder, CanalOptions, DdlMessage, DispatchColumns, Encoded, RowChange, encode_ddl};
+use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
+use event_sorter::SortedRow;
+use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
+
+use crate::FeedError;
+use crate::ddl_text;
+use crate::progress::Batch;
+use crate::table::Run;
+
+/// How a changefeed renders and routes what it sends.
+pub(crate) struct Settings {
+    /// Message format.
+    pub(crate) canal: Arc<CanalOptions>,
+    /// Topics and partitions.
+    pub(crate) router: EventRouter,
+    /// Which tables are replicated.
+    pub(crate) tables: TableFilter,
+    /// Which events of them are left out.
+    pub(crate) events: EventFilter,
+    /// Replicate tables without a usable key.
+    pub(crate) force_replicate: bool,
+}
+
+/// A DDL message with its topic; DDLs go to partition 0.
+pub(crate) struct TopicMessage {
+    /// Topic.
+    pub(crate) topic: String,
+    /// Message.
+    pub(crate) value: Vec<u8>,
+}
+
+/// Wall clock in milliseconds since 1970.
+pub(crate) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as u64)
+}
+
+impl Settings {
+    /// True if rows of this version of a table are sent.
+    pub(crate) fn wants(&self, version: &TableVersion) -> bool {
+        !version.is_system()
+            && version.info.has_rows()
+            && version.is_eligible(self.force_replicate)
+            && self.tables.matches_table(version.schema_name(), version.table_name())
+    }
+
+    /// The messages of a DDL, in order; none if the changefeed does not send it.
+    pub(crate) fn ddl_messages(&self, effect: &DdlEffect) -> Result<Vec<TopicMessage>, FeedError> {
+        let now_ms = unix_ms();
+        let mut messages = Vec::new();
+        for event in &effect.events {
+            if !self.sends_ddl(event)? {
+                continue;
+            }
+            let sql = ddl_text::render(event);
+            let value = encode_ddl(&DdlMessage::new(event, &sql), &self.canal, now_ms);
+            let (schema, table) = event_name(event);
+            messages.push(TopicMessage { topic: self.router.ddl_topic(schema, table), value });
+        }
+        Ok(messages)
+    }
+
+    /// True if consumers are told of the DDL.
+    fn sends_ddl(&self, event: &DdlEvent) -> Result<bool, FeedError> {
+        let (schema, table) = event_name(event);
+        let wanted = if table.is_empty() {
+            self.tables.matches_schema(schema)
+        } else {
+            self.tables.matches_table(schema, table)
+        };
+        if !wanted {
+            let enters = event.old_name.is_some() && self.tables.matches_table(&event.schema, &event.table);
+            if enters {
+                return Err(FeedError::new(
+                    "CDC:ErrSyncRenameTableFailed",
+                    format!(
+                        "table's old name is not in filter rule, and its new name in filter rule table id, ddl query: [{}]",
+                        event.query
+                    ),
+                ));
+            }
+            return Ok(false);
+        }
+        let ineligible = event.change.as_ref().is_some_and(|change| {
+            let eligible = |version: &Arc<TableVersion>| version.is_eligible(self.force_replicate) || version.info.is_view();
+            !change.before.iter().chain(&change.after).any(eligible)
+        });
+        let ignored =
+            self.events.ignores_ddl(schema, table, event.action.name(), &event.query, event.finished_ts);
+        Ok(!ineligible && !ignored)
+    }
+
+    /// A table that loses its key can't be replicated any more: the user must decide.
+    pub(crate) fn check_still_eligible(&self, change: &TableChange) -> Result<(), FeedError> {
+        let Some(version) = change.after.as_ref() else { return Ok(()) };
+        let (schema, table) = (version.schema_name(), version.table_name());
+        if change.loses_eligibility(self.force_replicate) && self.tables.matches_table(schema, table) {
+            return Err(FeedError::new(
+                "CDC:ErrTableIneligible",
+                format!(
+                    "table {schema}.{table} lost its primary key or not-null unique key and can't be replicated; give \
+                     it a key, exclude it with filter rules, or set force-replicate"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The name that decides filters and the topic: the old one of a rename.
+fn event_name(event: &DdlEvent) -> (&str, &str) {
+    match &event.old_name {
+        Some((schema, table)) => (schema, table),
+        None => (&event.schema, &event.table),
+    }
+}
+
+/// How the partition of a row is worked out.
+enum Partitioner {
+    /// The same for every row.
+    Fixed(i32),
+    /// By commit ts.
+    Ts(u64),
+    /// By column values.
+    Columns(DispatchColumns, u64),
+}
+
+/// What is ready for one version of a table.
+struct Prepared {
+    /// The version.
+    version: Arc<TableVersion>,
+    /// `None` if rows of this version are not sent.
+    sending: Option<Sending>,
+}
+
+/// How rows of a version are sent.
+struct Sending {
+    /// Renders rows.
+    encoder: CanalEncoder,
+    /// Topic.
+    topic: String,
+    /// Chooses partitions.
+    partitioner: Partitioner,
+}
+
+/// Renders and sends the rows of one physical table.
+pub(crate) struct RowEncoder {
+    /// Physical id.
+    table: i64,
+    /// The version in force.
+    prepared: Option<Prepared>,
+    /// Reused buffer for key columns.
+    scratch: Vec<u8>,
+}
+
+impl RowEncoder {
+    /// An encoder that has seen no row yet.
+    pub(crate) fn new(table: i64) -> Self {
+        Self { table, prepared: None, scratch: Vec::new() }
+    }
+
+    /// Gets ready for rows committed at `commit_ts`; false if they are not sent.
+    pub(crate) fn prepare(&mut self, commit_ts: u64, run: &Run) -> Result<bool, FeedError> {
+        let found = run.schema.read().table_for_row(self.table, commit_ts);
+        let version = found.map_err(|e| FeedError::new("CDC:ErrSchemaSnapshotNotFound", e.to_string()))?;
+        let version = version.ok_or_else(|| {
+            let message = format!("no schema for table id {} at {commit_ts}", self.table);
+            FeedError::new("CDC:ErrSchemaStorageTableMiss", message)
+        })?;
+        let current = self.prepared.as_ref().is_some_and(|prepared| Arc::ptr_eq(&prepared.version, &version));
+        if !current {
+            let sending = if run.settings.wants(&version) { Some(sending(&version, run)?) } else { None };
+            self.prepared = Some(Prepared { version, sending });
+        }
+        Ok(self.prepared.as_ref().is_some_and(|prepared| prepared.sending.is_some()))
+    }
+
+    /// Sends one row. True if it was an UPDATE of a key: then only its DELETE was sent, and the INSERT is to follow at
+    /// the end of the transaction.
+    pub(crate) fn send(
+        &mut self,
+        row: &SortedRow,
+        buffer: &mut Vec<u8>,
+        run: &Run,
+        batch: &Arc<Batch>,
+    ) -> Result<bool, FeedError> {
+        let change = row_change(row);
+        let Some((prepared, sending)) = self.prepared.as_ref().and_then(|p| Some((p, p.sending.as_ref()?))) else {
+            return Ok(false);
+        };
+        let Some(kind) = change.kind() else { return Ok(false) };
+        if !run.settings.events.keeps_all_rows() {
+            let kind = match kind {
+                change_format::RowKind::Delete => RowKind::Delete,
+                change_format::RowKind::Update => RowKind::Update,
+                change_format::RowKind::Insert => RowKind::Insert,
+            };
+            let (schema, table) = (prepared.version.schema_name(), prepared.version.table_name());
+            if run.settings.events.ignores_row(schema, table, kind, row.start_ts) {
+                return Ok(false);
+            }
+        }
+        self.scratch.clear();
+        let splits = kind == change_format::RowKind::Update
+            && sending.encoder.splits(&change, &mut self.scratch).map_err(|e| encode_error(row, e))?;
+        let change = if splits { change.delete_half() } else { change };
+        send_change(sending, row, &change, &mut self.scratch, buffer, run, batch)?;
+        Ok(splits)
+    }
+
+    /// Sends the second half of a split UPDATE.
+    pub(crate) fn send_insert(
+        &mut self,
+        row: &SortedRow,
+        buffer: &mut Vec<u8>,
+        run: &Run,
+        batch: &Arc<Batch>,
+    ) -> Result<(), FeedError> {
+        match self.prepared.as_ref().and_then(|prepared| prepared.sending.as_ref()) {
+            Some(sending) => {
+                send_change(sending, row, &row_change(row).insert_half(), &mut self.scratch, buffer, run, batch)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The row in the encoder's terms.
+fn row_change(row: &SortedRow) -> RowChange<'_> {
+    RowChange {
+        start_ts: row.start_ts,
+        commit_ts: row.commit_ts,
+        key: &row.key,
+        value: &row.value,
+        old_value: &row.old_value,
+    }
+}
+
+/// Encodes a change and hands it to the sink.
+fn send_change(
+    sending: &Sending,
+    row: &SortedRow,
+    change: &RowChange<'_>,
+    scratch: &mut Vec<u8>,
+    buffer: &mut Vec<u8>,
+    run: &Run,
+    batch: &Arc<Batch>,
+) -> Result<(), FeedError> {
+    buffer.clear();
+    match sending.encoder.encode(change, unix_ms(), buffer).map_err(|e| encode_error(row, e))? {
+        Encoded::Nothing => return Ok(()),
+        Encoded::Message | Encoded::HandleKeyOnly => {}
+        Encoded::NeedsClaimCheck => {
+            let message = "claim-check is not supported; use handle-key-only";
+            return Err(FeedError::new("CDC:ErrMessageTooLarge", message));
+        }
+    }
+    let partition = match &sending.partitioner {
+        Partitioner::Fixed(partition) => *partition,
+        Partitioner::Ts(count) => (row.commit_ts % count) as i32,
+        Partitioner::Columns(columns, count) => {
+            scratch.clear();
+            let hash = sending.encoder.row_hash(change, columns, scratch).map_err(|e| encode_error(row, e))?;
+            (u64::from(hash.value()) % count) as i32
+        }
+    };
+    batch.add();
+    // TiCDC's row messages have an empty key, not a null one.
+    run.sink.send(&sending.topic, partition, Some(&[]), buffer, Arc::clone(batch))
+}
+
+/// Renders what depends on the table version only.
+fn sending(version: &TableVersion, run: &Run) -> Result<Sending, FeedError> {
+    let settings = &run.settings;
+    let (schema, table) = (version.schema_name(), version.table_name());
+    let selector = settings.router.column_selector(schema, table);
+    let selects = |column: &tidb_schema::ColumnInfo| selector.is_none_or(|s| s.selects(&column.name.l));
+    let encoder = CanalEncoder::with_columns(version, Arc::clone(&settings.canal), selects)
+        .map_err(|e| FeedError::new("CDC:ErrCanalEncodeFailed", e.to_string()))?;
+    let route = settings.router.route(schema, table);
+    let count = u64::from(run.sink.partitions(&route.topic)?.max(1).unsigned_abs());
+    let dispatch = |e: change_format::EncodeError| FeedError::new("CDC:ErrDispatcherFailed", e.to_string());
+    let partitioner = match &route.partition {
+        PartitionRule::Table => Partitioner::Fixed((u64::from(encoder.table_hash().value()) % count) as i32),
+        PartitionRule::Ts => Partitioner::Ts(count),
+        PartitionRule::IndexValue(None) => Partitioner::Columns(encoder.handle_key_columns(version), count),
+        PartitionRule::IndexValue(Some(index)) => {
+            Partitioner::Columns(encoder.index_columns(version, index).map_err(dispatch)?, count)
+        }
+        PartitionRule::Columns(names) => {
+            Partitioner::Columns(encoder.named_columns(version, names).map_err(dispatch)?, count)
+        }
+    };
+    Ok(Sending { encoder, topic: route.topic, partitioner })
+}
+
+/// An encoding error with the row that it is about.
+fn encode_error(row: &SortedRow, error: change_format::EncodeError) -> FeedError {
+    let code = match &error {
+        change_format::EncodeError::TooLarge { .. } => "CDC:ErrMessageTooLarge",
+        _ => "CDC:ErrCanalEncodeFailed",
+    };
+    let key: String = row.key.iter().map(|byte| format!("{byte:02x}")).collect();
+    FeedError::new(code, format!("{error}; key {key}, commit-ts {}", row.commit_ts))
+}

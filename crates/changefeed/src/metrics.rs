@@ -1,0 +1,77 @@
+//! Metrics of changefeeds, under TiCDC's names.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Labels of a changefeed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FeedLabels {
+    /// Namespace; always `default`.
+    pub namespace: String,
+    /// Id.
+    pub changefeed: String,
+}
+
+impl FeedLabels {
+    /// Labels of the changefeed with this id.
+    pub(crate) fn new(id: &str) -> Self {
+        Self { namespace: crate::metadata::DEFAULT_KEYSPACE.to_owned(), changefeed: id.to_owned() }
+    }
+}
+
+/// Gauges of all changefeeds.
+#[derive(Debug, Clone, Default)]
+pub struct FeedMetrics {
+    /// Physical milliseconds of the checkpoint.
+    pub(crate) checkpoint_ts: Family<FeedLabels, Gauge<i64, AtomicI64>>,
+    /// Seconds between now and the checkpoint.
+    pub(crate) checkpoint_lag: Family<FeedLabels, Gauge<f64, AtomicU64>>,
+    /// Physical milliseconds of the resolved ts.
+    pub(crate) resolved_ts: Family<FeedLabels, Gauge<i64, AtomicI64>>,
+    /// Seconds between now and the resolved ts.
+    pub(crate) resolved_lag: Family<FeedLabels, Gauge<f64, AtomicU64>>,
+    /// State by number.
+    pub(crate) status: Family<FeedLabels, Gauge<i64, AtomicI64>>,
+    /// Physical tables that are followed.
+    pub(crate) tables: Family<FeedLabels, Gauge<i64, AtomicI64>>,
+}
+
+impl FeedMetrics {
+    /// Makes the gauges known under prefix `ticdc`.
+    pub fn register(&self, registry: &mut Registry) {
+        let owner = registry.sub_registry_with_prefix("owner");
+        owner.register("checkpoint_ts", "Checkpoint of a changefeed, physical milliseconds", self.checkpoint_ts.clone());
+        owner.register("checkpoint_ts_lag", "Checkpoint lag of a changefeed, seconds", self.checkpoint_lag.clone());
+        owner.register("resolved_ts", "Resolved ts of a changefeed, physical milliseconds", self.resolved_ts.clone());
+        owner.register("resolved_ts_lag", "Resolved ts lag of a changefeed, seconds", self.resolved_lag.clone());
+        owner.register("status", "State of a changefeed", self.status.clone());
+        let scheduler = registry.sub_registry_with_prefix("scheduler");
+        scheduler.register("table_count", "Physical tables of a changefeed", self.tables.clone());
+    }
+
+    /// Sets what follows from progress.
+    pub(crate) fn progress(&self, labels: &FeedLabels, checkpoint_ts: u64, resolved_ts: u64, tables: usize) {
+        let physical = |ts: u64| (ts >> 18) as i64;
+        let now = crate::encode::unix_ms() as i64;
+        let lag = |ts: u64| (now - physical(ts)).max(0) as f64 / 1000.0;
+        self.checkpoint_ts.get_or_create(labels).set(physical(checkpoint_ts));
+        self.checkpoint_lag.get_or_create(labels).set(lag(checkpoint_ts));
+        self.resolved_ts.get_or_create(labels).set(physical(resolved_ts));
+        self.resolved_lag.get_or_create(labels).set(lag(resolved_ts));
+        self.tables.get_or_create(labels).set(tables as i64);
+    }
+
+    /// Forgets a changefeed.
+    pub(crate) fn remove(&self, labels: &FeedLabels) {
+        self.checkpoint_ts.remove(labels);
+        self.checkpoint_lag.remove(labels);
+        self.resolved_ts.remove(labels);
+        self.resolved_lag.remove(labels);
+        self.status.remove(labels);
+        self.tables.remove(labels);
+    }
+}

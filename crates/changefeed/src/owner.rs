@@ -1,0 +1,392 @@
+//! The owner: every changefeed of the cluster, and what users do to them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use changefeed_config::{
+    ChangeFeedInfo, ChangeFeedStatus, ReplicaConfig, SinkUri, State, new_changefeed_id, validate_changefeed_id,
+};
+use jiff::Timestamp;
+use kafka_sink::TopicAdmin;
+use parking_lot::Mutex;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::FeedError;
+use crate::context::Context;
+use crate::feed::{Feed, FeedView};
+use crate::gc::GcSafepoint;
+use crate::metadata::Stored;
+use crate::metrics::FeedLabels;
+use crate::run_once::{Plan, load_schema};
+use crate::tables::{TableLists, list_tables};
+
+/// How often the GC safepoint is renewed.
+const GC_INTERVAL: Duration = Duration::from_secs(60);
+/// Most changefeeds of a cluster.
+const MAX_CHANGEFEEDS: usize = 10_000;
+
+/// What a user asks for when creating a changefeed.
+#[derive(Debug, Clone, Default)]
+pub struct CreateRequest {
+    /// Id; one is made up if there is none.
+    pub id: Option<String>,
+    /// Changes after this ts are sent; zero for now.
+    pub start_ts: u64,
+    /// Changes up to this ts are sent; zero for all.
+    pub target_ts: u64,
+    /// Where changes go.
+    pub sink_uri: String,
+    /// Configuration.
+    pub config: ReplicaConfig,
+}
+
+/// What a user changes of a changefeed that does not run.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateRequest {
+    /// New target.
+    pub target_ts: Option<u64>,
+    /// New destination.
+    pub sink_uri: Option<String>,
+    /// New configuration.
+    pub config: Option<ReplicaConfig>,
+}
+
+/// The changefeeds of a cluster, in the hands of the elected owner.
+pub struct Owner {
+    /// What changefeeds share.
+    context: Arc<Context>,
+    /// Changefeeds by id.
+    feeds: Mutex<BTreeMap<String, Arc<Feed>>>,
+    /// One change of the set at a time.
+    changing: AsyncMutex<()>,
+    /// GC safepoints.
+    gc: GcSafepoint,
+    /// Ends background work.
+    stop: CancellationToken,
+}
+
+/// The error about an id that nobody has.
+fn not_found(id: &str) -> FeedError {
+    FeedError::new("CDC:ErrChangeFeedNotExists", format!("changefeed not exists, {id}"))
+}
+
+/// An error about a parameter.
+fn invalid(message: impl Into<String>) -> FeedError {
+    FeedError::new("CDC:ErrAPIInvalidParam", message)
+}
+
+/// Compiles a configuration; what is wrong with its Kafka side is reported as TiCDC does it, as a bad sink URI.
+fn checked_plan(info: &ChangeFeedInfo) -> Result<Plan, FeedError> {
+    Plan::new(info).map_err(|error| match error.code.as_str() {
+        "CDC:ErrKafkaInvalidConfig" => {
+            FeedError::new("CDC:ErrSinkURIInvalid", format!("sink uri invalid '%s': {error}"))
+        }
+        _ => error,
+    })
+}
+
+impl Owner {
+    /// Takes over: loads every changefeed and starts those that run.
+    pub async fn take_over(context: Arc<Context>) -> Result<Arc<Self>, FeedError> {
+        let etcd_cluster = context.metadata.etcd().cluster_id().await;
+        let etcd_cluster = etcd_cluster.map_err(|e| FeedError::new("CDC:ErrPDEtcdAPIError", e.to_string()))?;
+        let gc = GcSafepoint::new(context.pd.clone(), &context.cluster, etcd_cluster, context.gc_ttl_seconds);
+        let mut feeds = BTreeMap::new();
+        for stored in context.metadata.load_all().await? {
+            feeds.insert(stored.id.clone(), Feed::new(Arc::clone(&context), stored));
+        }
+        let owner = Arc::new(Self {
+            context,
+            feeds: Mutex::new(feeds),
+            changing: AsyncMutex::new(()),
+            gc,
+            stop: CancellationToken::new(),
+        });
+        let started: Vec<_> = owner.feeds.lock().values().cloned().collect();
+        info!(changefeeds = started.len(), "this capture is the owner");
+        owner.keep_safepoint().await;
+        started.iter().for_each(Feed::start);
+        tokio::spawn(Arc::clone(&owner).keep_safepoints());
+        Ok(owner)
+    }
+
+    /// Stops every changefeed; they go on where they were when an owner takes over again.
+    pub async fn step_down(&self) {
+        self.stop.cancel();
+        let feeds: Vec<_> = self.feeds.lock().values().cloned().collect();
+        for feed in feeds {
+            feed.stop().await;
+        }
+    }
+
+    /// Renews the safepoint until the owner steps down.
+    async fn keep_safepoints(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(GC_INTERVAL);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.keep_safepoint().await,
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Renews the safepoint, and fails changefeeds whose versions are gone.
+    async fn keep_safepoint(&self) {
+        let feeds: Vec<_> = self.feeds.lock().values().cloned().collect();
+        let blocking = feeds.iter().map(|feed| feed.view()).filter(|view| view.info.state.blocks_gc());
+        let oldest = blocking.map(|view| view.checkpoint_ts).min();
+        let min = match self.gc.keep(oldest).await {
+            Ok(min) => min,
+            Err(error) => return warn!(%error, "cannot renew the GC safepoint"),
+        };
+        for feed in feeds {
+            let view = feed.view();
+            if view.info.state.is_running() && oldest.is_some() && view.checkpoint_ts < min {
+                let message = format!(
+                    "fail to create or maintain changefeed due to snapshot loss caused by GC. checkpoint-ts {} is \
+                     earlier than or equal to GC safepoint at {min}",
+                    view.checkpoint_ts
+                );
+                feed.stop().await;
+                let error = FeedError::new("CDC:ErrSnapshotLostByGC", message);
+                if let Err(error) = feed.set_state(State::Failed, Some(error)).await {
+                    warn!(%error, "cannot store the state");
+                }
+            }
+        }
+    }
+
+    /// Removes the service safepoint of the captures.
+    pub async fn delete_safepoint(&self) -> Result<(), FeedError> {
+        self.gc.delete().await
+    }
+
+    /// Every changefeed, by id.
+    pub fn list(&self) -> Vec<(String, FeedView)> {
+        self.feeds.lock().iter().map(|(id, feed)| (id.clone(), feed.view())).collect()
+    }
+
+    /// One changefeed.
+    pub fn get(&self, id: &str) -> Result<FeedView, FeedError> {
+        Ok(self.feed(id)?.view())
+    }
+
+    /// Finds a changefeed.
+    fn feed(&self, id: &str) -> Result<Arc<Feed>, FeedError> {
+        self.feeds.lock().get(id).cloned().ok_or_else(|| not_found(id))
+    }
+
+    /// The tables that a configuration selects at a ts (zero: now).
+    pub async fn verify_tables(&self, config: &ReplicaConfig, start_ts: u64) -> Result<TableLists, FeedError> {
+        let ts = if start_ts == 0 { self.now().await? } else { start_ts };
+        let schema = load_schema(&self.context.tikv, ts).await?;
+        list_tables(&schema, config)
+    }
+
+    /// The current timestamp of PD.
+    pub async fn now(&self) -> Result<u64, FeedError> {
+        self.context.pd.get_ts().await.map_err(|e| FeedError::new("CDC:ErrPDTimestamp", e.to_string()))
+    }
+
+    /// Creates a changefeed and starts it.
+    pub async fn create(&self, request: CreateRequest) -> Result<(String, FeedView), FeedError> {
+        let _one = self.changing.lock().await;
+        let id = request.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(new_changefeed_id);
+        validate_changefeed_id(&id)?;
+        {
+            let feeds = self.feeds.lock();
+            if feeds.contains_key(&id) {
+                let message = format!("changefeed already exists, {id}");
+                return Err(FeedError::new("CDC:ErrChangeFeedAlreadyExists", message));
+            }
+            if feeds.len() >= MAX_CHANGEFEEDS {
+                return Err(invalid(format!("the cluster has {MAX_CHANGEFEEDS} changefeeds already; remove one")));
+            }
+        }
+        let info = self.new_info(&id, request).await?;
+        let held = self.gc.hold_for("creating", &id, info.start_ts).await?;
+        let created = self.create_held(&id, info).await;
+        if let Err(error) = self.gc.release(held).await {
+            warn!(%error, "the temporary GC safepoint stays until it expires");
+        }
+        created
+    }
+
+    /// Checks a request and makes what is stored of it.
+    async fn new_info(&self, id: &str, request: CreateRequest) -> Result<ChangeFeedInfo, FeedError> {
+        let mut config = request.config;
+        let uri = SinkUri::parse(&request.sink_uri)?;
+        let now = self.now().await?;
+        if request.start_ts > now {
+            return Err(invalid(format!("invalid start-ts {}, larger than current tso {now}", request.start_ts)));
+        }
+        let start_ts = if request.start_ts == 0 { now } else { request.start_ts };
+        if request.target_ts != 0 && request.target_ts <= start_ts {
+            return Err(FeedError::new(
+                "CDC:ErrTargetTsBeforeStartTs",
+                format!(
+                    "fail to create changefeed because target-ts {} is earlier than start-ts {start_ts}",
+                    request.target_ts
+                ),
+            ));
+        }
+        config.validate_and_adjust()?;
+        if let Some(protocol) = uri.get("protocol") {
+            config.sink.protocol = Some(protocol.to_owned());
+        }
+        Ok(ChangeFeedInfo {
+            upstream_id: self.context.pd.cluster_id(),
+            id: id.to_owned(),
+            sink_uri: request.sink_uri,
+            create_time: Timestamp::now().to_string(),
+            start_ts,
+            target_ts: request.target_ts,
+            admin_job_type: 0,
+            config,
+            state: State::Normal,
+            error: None,
+            creator_version: self.context.version.clone(),
+            epoch: now,
+        })
+    }
+
+    /// The rest of creation, while the GC safepoint is held.
+    async fn create_held(&self, id: &str, info: ChangeFeedInfo) -> Result<(String, FeedView), FeedError> {
+        let plan = checked_plan(&info)?;
+        let schema = load_schema(&self.context.tikv, info.start_ts).await?;
+        let lists = list_tables(&schema, &info.config)?;
+        if !lists.ineligible.is_empty() && !info.config.force_replicate && !info.config.ignore_ineligible_table {
+            let names: Vec<&str> = lists.ineligible.iter().map(|table| table.table.as_str()).collect();
+            return Err(FeedError::new(
+                "CDC:ErrTableIneligible",
+                format!(
+                    "some tables are not eligible to replicate([{}]), if you want to ignore these tables, please set \
+                     ignore_ineligible_table to true",
+                    names.join(" ")
+                ),
+            ));
+        }
+        self.check_sink(&plan, id).await?;
+        let checkpoint_ts = info.start_ts;
+        let status = ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
+        let stored = Stored { id: id.to_owned(), info, status };
+        if !self.context.metadata.create(&stored).await? {
+            let message = format!("changefeed already exists, {id}");
+            return Err(FeedError::new("CDC:ErrChangeFeedAlreadyExists", message));
+        }
+        let feed = Feed::new(Arc::clone(&self.context), stored);
+        self.feeds.lock().insert(id.to_owned(), Arc::clone(&feed));
+        self.keep_safepoint().await;
+        feed.start();
+        info!(changefeed = id, start_ts = checkpoint_ts, "changefeed created");
+        Ok((id.to_owned(), feed.view()))
+    }
+
+    /// Connects to Kafka and makes the topic, so that mistakes show at once.
+    async fn check_sink(&self, plan: &Plan, id: &str) -> Result<(), FeedError> {
+        let (config, spec, topic) = (plan.producer(&self.context, id), plan.topic_spec(), plan.kafka.topic.clone());
+        let check = move || TopicAdmin::new(&config)?.ensure(&topic, spec).map(|_| ());
+        let outcome = tokio::task::spawn_blocking(check).await;
+        let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;
+        outcome.map_err(|error| {
+            let message = format!("sink uri invalid '%s': [{}]{error}", error.code());
+            FeedError::new("CDC:ErrSinkURIInvalid", message)
+        })
+    }
+
+    /// Pauses a changefeed.
+    pub async fn pause(&self, id: &str) -> Result<(), FeedError> {
+        let _one = self.changing.lock().await;
+        let feed = self.feed(id)?;
+        if !feed.view().info.state.is_running() {
+            return Ok(());
+        }
+        feed.stop().await;
+        feed.set_state(State::Stopped, None).await
+    }
+
+    /// Resumes a changefeed, from another checkpoint if one is given.
+    pub async fn resume(&self, id: &str, overwrite_checkpoint_ts: Option<u64>) -> Result<(), FeedError> {
+        let _one = self.changing.lock().await;
+        let feed = self.feed(id)?;
+        let view = feed.view();
+        if view.info.state.is_running() {
+            return Ok(());
+        }
+        let checkpoint = overwrite_checkpoint_ts.unwrap_or(view.checkpoint_ts);
+        let now = self.now().await?;
+        if checkpoint > now {
+            return Err(invalid(format!("invalid checkpoint-ts {checkpoint}, larger than current tso {now}")));
+        }
+        let held = self.gc.hold_for("resuming", id, checkpoint).await?;
+        // A task that ended by itself (failed, finished) is still to be joined.
+        feed.stop().await;
+        let mut info = view.info;
+        (info.state, info.error, info.epoch) = (State::Normal, None, now);
+        let replaced = feed.replace(info, overwrite_checkpoint_ts).await;
+        if replaced.is_ok() {
+            self.keep_safepoint().await;
+            feed.start();
+        }
+        if let Err(error) = self.gc.release(held).await {
+            warn!(%error, "the temporary GC safepoint stays until it expires");
+        }
+        replaced
+    }
+
+    /// Changes a changefeed that does not run.
+    pub async fn update(&self, id: &str, request: UpdateRequest) -> Result<FeedView, FeedError> {
+        let _one = self.changing.lock().await;
+        let feed = self.feed(id)?;
+        let view = feed.view();
+        if !matches!(view.info.state, State::Stopped | State::Failed) {
+            return Err(FeedError::new(
+                "CDC:ErrChangefeedUpdateRefused",
+                "changefeed update error: can only update changefeed config when it is stopped or failed",
+            ));
+        }
+        let mut info = view.info.clone();
+        if let Some(target_ts) = request.target_ts {
+            if target_ts != 0 && target_ts <= info.start_ts {
+                let message = format!(
+                    "changefeed update error: can not update target_ts:{target_ts} less than start_ts:{}",
+                    info.start_ts
+                );
+                return Err(FeedError::new("CDC:ErrChangefeedUpdateRefused", message));
+            }
+            info.target_ts = target_ts;
+        }
+        if let Some(sink_uri) = request.sink_uri {
+            info.sink_uri = sink_uri;
+        }
+        if let Some(mut config) = request.config {
+            config.validate_and_adjust()?;
+            info.config = config;
+        }
+        if let Some(protocol) = SinkUri::parse(&info.sink_uri)?.get("protocol") {
+            info.config.sink.protocol = Some(protocol.to_owned());
+        }
+        let plan = checked_plan(&info)?;
+        self.check_sink(&plan, id).await?;
+        info.epoch = self.now().await?;
+        feed.replace(info, None).await?;
+        Ok(feed.view())
+    }
+
+    /// Removes a changefeed; `None` if there was none.
+    pub async fn remove(&self, id: &str) -> Result<Option<FeedView>, FeedError> {
+        let _one = self.changing.lock().await;
+        let Ok(feed) = self.feed(id) else { return Ok(None) };
+        feed.stop().await;
+        self.context.metadata.remove(id).await?;
+        self.feeds.lock().remove(id);
+        self.context.metrics.remove(&FeedLabels::new(id));
+        self.keep_safepoint().await;
+        info!(changefeed = id, "changefeed removed");
+        Ok(Some(feed.view()))
+    }
+}

@@ -1,0 +1,441 @@
+//! One run of a changefeed: an event loop that moves rows, DDLs and watermarks towards Kafka in the right order.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use change_format::encode_watermark;
+use tidb_schema::{DdlEffect, TableVersion};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::FeedError;
+use crate::barrier::{Barriers, Concern, DdlKey};
+use crate::ddl_tracker::{DDL_JOB_TABLE_ID, DdlTracker};
+use crate::encode::unix_ms;
+use crate::progress::Batch;
+use crate::signal::{DDL_SLOT, WATERMARK_SLOT};
+use crate::source::{Source, SourceEvent};
+use crate::table::{Run, TablePipe};
+use crate::worker::WorkerPool;
+
+/// Shortest pause between two watermarks, unless nothing was sent for longer: consumers need them, but not each 20 ms.
+const WATERMARK_INTERVAL: Duration = Duration::from_millis(200);
+/// Source events that are handled before progress is looked at.
+const EVENTS_PER_TURN: usize = 256;
+/// How often progress is reported when nothing happens.
+const IDLE_TURN: Duration = Duration::from_millis(500);
+/// Old schema versions are dropped after this many.
+const VERSIONS_KEPT: usize = 64;
+
+/// What a run reports to its changefeed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Report {
+    /// Everything up to here was delivered.
+    pub(crate) checkpoint_ts: u64,
+    /// Everything up to here was received.
+    pub(crate) resolved_ts: u64,
+    /// Why nothing can be delivered at the moment.
+    pub(crate) trouble: Option<String>,
+    /// Physical tables that are followed.
+    pub(crate) tables: usize,
+    /// What the slowest table waits for.
+    pub(crate) slowest_table: Option<i64>,
+    /// DDLs that were not sent yet.
+    pub(crate) pending_ddls: usize,
+}
+
+/// How a run ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Someone asked for it.
+    Stopped,
+    /// The target ts was reached.
+    Finished,
+}
+
+/// A table with what the loop knows of it.
+struct Entry {
+    /// The table.
+    pipe: Arc<TablePipe>,
+    /// No more rows up to here will come.
+    resolved_ts: u64,
+    /// Its place in `Pipeline::by_checkpoint`.
+    checkpoint_ts: u64,
+    /// Subscription that events must belong to.
+    generation: u64,
+}
+
+/// The event loop of a run.
+pub(crate) struct Pipeline {
+    /// What tables share.
+    run: Arc<Run>,
+    /// Threads that encode.
+    workers: Arc<WorkerPool>,
+    /// Rows come from there.
+    source: Arc<dyn Source>,
+    /// Rows arrive here.
+    events: mpsc::Receiver<SourceEvent>,
+    /// DDL jobs.
+    ddl: DdlTracker,
+    /// Tables by physical id.
+    tables: HashMap<i64, Entry>,
+    /// Tables by checkpoint.
+    by_checkpoint: BTreeSet<(u64, i64)>,
+    /// Tables that got further than the schema.
+    ahead_of_schema: HashSet<i64>,
+    /// DDLs that were not sent yet.
+    barriers: Barriers<DdlEffect>,
+    /// The DDL that is on its way.
+    sending: Option<(DdlKey, Arc<Batch>)>,
+    /// The watermark that is on its way.
+    watermark: Option<Arc<Batch>>,
+    /// The last watermark and when it was sent.
+    last_watermark: (u64, Instant),
+    /// Changes after this ts are not wanted; `u64::MAX` for all.
+    target_ts: u64,
+    /// Number of the next subscription.
+    next_generation: u64,
+    /// Where reports go.
+    report: watch::Sender<Report>,
+}
+
+impl Pipeline {
+    /// A run that begins after `start_ts` with the schema in `run`.
+    pub(crate) fn new(
+        run: Arc<Run>,
+        workers: Arc<WorkerPool>,
+        source: Arc<dyn Source>,
+        events: mpsc::Receiver<SourceEvent>,
+        start_ts: u64,
+        target_ts: u64,
+        report: watch::Sender<Report>,
+    ) -> Self {
+        let ddl = DdlTracker::new(start_ts, run.schema.read().latest());
+        Self {
+            run,
+            workers,
+            source,
+            events,
+            ddl,
+            tables: HashMap::new(),
+            by_checkpoint: BTreeSet::new(),
+            ahead_of_schema: HashSet::new(),
+            barriers: Barriers::default(),
+            sending: None,
+            watermark: None,
+            last_watermark: (start_ts, Instant::now()),
+            target_ts: if target_ts == 0 { u64::MAX } else { target_ts },
+            next_generation: 0,
+            report,
+        }
+    }
+
+    /// Runs until the target ts, an error, or `stop`.
+    pub(crate) async fn run(mut self, start_ts: u64, stop: CancellationToken) -> Result<End, FeedError> {
+        self.subscribe_all(start_ts);
+        let outcome = self.turn_until(stop).await;
+        self.source.unsubscribe(DDL_JOB_TABLE_ID);
+        for table in self.tables.keys() {
+            self.source.unsubscribe(*table);
+        }
+        let sink = Arc::clone(&self.run.sink);
+        if let Err(error) = tokio::task::spawn_blocking(move || sink.close()).await {
+            debug!(%error, "closing the sink");
+        }
+        outcome
+    }
+
+    /// The loop.
+    async fn turn_until(&mut self, stop: CancellationToken) -> Result<End, FeedError> {
+        let mut events = Vec::with_capacity(EVENTS_PER_TURN);
+        let signal = Arc::clone(&self.run.signal);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(End::Stopped),
+                () = signal.wait() => {}
+                count = self.events.recv_many(&mut events, EVENTS_PER_TURN) => {
+                    if count == 0 {
+                        return Err(FeedError::new("CDC:ErrPipelineClosed", "the change source ended"));
+                    }
+                    for event in events.drain(..) {
+                        self.take(event)?;
+                    }
+                    self.run.sorter.until_writable().await?;
+                }
+                () = tokio::time::sleep(IDLE_TURN) => {}
+            }
+            if let Some(error) = signal.take_error() {
+                return Err(error);
+            }
+            self.advance()?;
+            if self.report_progress() >= self.target_ts {
+                return Ok(End::Finished);
+            }
+        }
+    }
+
+    /// True if rows of this version of a table are wanted.
+    fn wants(&self, version: &TableVersion) -> bool {
+        self.run.settings.wants(version)
+    }
+
+    /// Follows the DDL jobs and every wanted table.
+    fn subscribe_all(&mut self, start_ts: u64) {
+        let generation = self.generation();
+        self.source.subscribe(DDL_JOB_TABLE_ID, generation, start_ts);
+        let tables = self.run.schema.read().latest().tables();
+        for version in tables.iter().filter(|version| self.wants(version)) {
+            for id in version.info.physical_ids() {
+                self.add_table(id, start_ts);
+            }
+        }
+        info!(tables = self.tables.len(), start_ts, "changefeed follows its tables");
+    }
+
+    /// The number of a new subscription.
+    fn generation(&mut self) -> u64 {
+        self.next_generation += 1;
+        self.next_generation
+    }
+
+    /// Follows one more table.
+    fn add_table(&mut self, id: i64, start_ts: u64) {
+        if self.tables.contains_key(&id) {
+            return;
+        }
+        let generation = self.generation();
+        let pipe = TablePipe::new(id, start_ts, Arc::clone(&self.run));
+        self.by_checkpoint.insert((start_ts, id));
+        self.tables.insert(id, Entry { pipe, resolved_ts: start_ts, checkpoint_ts: start_ts, generation });
+        self.source.subscribe(id, generation, start_ts);
+    }
+
+    /// Stops following a table.
+    fn remove_table(&mut self, id: i64) {
+        if let Some(entry) = self.tables.remove(&id) {
+            self.by_checkpoint.remove(&(entry.checkpoint_ts, id));
+            self.ahead_of_schema.remove(&id);
+            self.source.unsubscribe(id);
+            self.run.sorter.remove_table(id);
+        }
+    }
+
+    /// Takes one event of the source.
+    fn take(&mut self, event: SourceEvent) -> Result<(), FeedError> {
+        match event {
+            SourceEvent::Rows { table: DDL_JOB_TABLE_ID, rows, .. } => self.ddl.push(&rows),
+            SourceEvent::Resolved { table: DDL_JOB_TABLE_ID, ts, .. } => self.schema_resolved(ts),
+            SourceEvent::Rows { table, generation, rows } => match self.tables.get(&table) {
+                Some(entry) if entry.generation == generation => entry.pipe.push(rows),
+                _ => Ok(()),
+            },
+            SourceEvent::Resolved { table, generation, ts } => match self.tables.get_mut(&table) {
+                Some(entry) if entry.generation == generation && ts > entry.resolved_ts => {
+                    entry.resolved_ts = ts;
+                    entry.pipe.resolve(ts)?;
+                    self.allow(table);
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            SourceEvent::Failed { error, .. } => Err(error),
+        }
+    }
+
+    /// The schema is known up to `ts`.
+    fn schema_resolved(&mut self, ts: u64) -> Result<(), FeedError> {
+        for effect in self.ddl.resolve(ts, &self.run.schema)? {
+            if effect.finished_ts <= self.target_ts {
+                self.learn(effect);
+            }
+        }
+        for table in std::mem::take(&mut self.ahead_of_schema) {
+            self.allow(table);
+        }
+        Ok(())
+    }
+
+    /// Puts a DDL in front of the tables that it concerns, and follows the tables that it makes.
+    fn learn(&mut self, effect: DdlEffect) {
+        if effect.changes.is_empty() && effect.events.is_empty() {
+            debug!(job = effect.job_id, action = %effect.action.name(), reason = ?effect.ignored, "DDL without effect");
+            return;
+        }
+        let ts = effect.finished_ts;
+        for version in effect.changes.iter().filter_map(|change| change.after.clone()) {
+            if self.wants(&version) {
+                for id in version.info.physical_ids() {
+                    self.add_table(id, ts);
+                }
+            }
+        }
+        let names = effect.events.iter().flat_map(|event| {
+            event.old_name.iter().map(|(schema, _)| schema.to_lowercase()).chain([event.schema.to_lowercase()])
+        });
+        let changed = effect.changes.iter().filter_map(|change| change.latest()).map(|table| table.schema.l.clone());
+        let concern = Concern {
+            tables: effect.affected().into_iter().collect(),
+            schemas: names.chain(changed).collect(),
+        };
+        self.barriers.push(ts, concern, effect);
+    }
+
+    /// Tells a table how far it may go.
+    fn allow(&mut self, table: i64) {
+        let Some(entry) = self.tables.get_mut(&table) else { return };
+        let schema_ts = self.ddl.resolved_ts();
+        if entry.resolved_ts > schema_ts {
+            self.ahead_of_schema.insert(table);
+        }
+        let limit = self.barriers.limit(table).unwrap_or(u64::MAX);
+        let upper = entry.resolved_ts.min(schema_ts).min(limit).min(self.target_ts);
+        entry.pipe.allow(upper, &self.workers);
+        self.refresh(table);
+    }
+
+    /// Brings the checkpoint of a table up to date.
+    fn refresh(&mut self, table: i64) {
+        let Some(entry) = self.tables.get_mut(&table) else { return };
+        let checkpoint = entry.pipe.checkpoint();
+        if checkpoint != entry.checkpoint_ts {
+            self.by_checkpoint.remove(&(entry.checkpoint_ts, table));
+            self.by_checkpoint.insert((checkpoint, table));
+            entry.checkpoint_ts = checkpoint;
+        }
+    }
+
+    /// Looks at news of workers and of the sink.
+    fn advance(&mut self) -> Result<(), FeedError> {
+        for slot in self.run.signal.take_slots() {
+            if slot != DDL_SLOT && slot != WATERMARK_SLOT {
+                self.refresh(slot);
+            }
+        }
+        if self.run.signal.has_parked() && self.run.sink.in_flight_bytes() < self.run.in_flight_limit / 2 {
+            for table in self.run.signal.take_parked() {
+                if let Some(entry) = self.tables.get(&table) {
+                    entry.pipe.schedule(&self.workers);
+                }
+            }
+        }
+        while self.advance_ddl()? {}
+        Ok(())
+    }
+
+    /// Finishes the DDL that was on its way, or sends the next that may go; true if something changed.
+    fn advance_ddl(&mut self) -> Result<bool, FeedError> {
+        if let Some((key, batch)) = &self.sending {
+            if !batch.is_done() {
+                return Ok(false);
+            }
+            let key = *key;
+            self.sending = None;
+            self.release(key)?;
+            return Ok(true);
+        }
+        let tables = &self.tables;
+        let checkpoint = |id: i64| tables.get(&id).map(|entry| entry.checkpoint_ts);
+        let Some((key, effect)) = self.barriers.ready(checkpoint) else { return Ok(false) };
+        let messages = self.run.settings.ddl_messages(effect)?;
+        if messages.is_empty() {
+            self.release(key)?;
+            return Ok(true);
+        }
+        let signal = Arc::clone(&self.run.signal);
+        let batch = Batch::open(DDL_SLOT, key.0, key.0, Arc::clone(&signal));
+        self.sending = Some((key, Arc::clone(&batch)));
+        let sink = Arc::clone(&self.run.sink);
+        tokio::task::spawn_blocking(move || {
+            let send = || {
+                for message in &messages {
+                    sink.partitions(&message.topic)?;
+                    batch.add();
+                    sink.send(&message.topic, 0, None, &message.value, Arc::clone(&batch))?;
+                }
+                Ok(())
+            };
+            match send() {
+                Ok(()) => batch.seal(),
+                Err(error) => signal.fail(error),
+            }
+        });
+        Ok(false)
+    }
+
+    /// A DDL was delivered: its tables go on, dropped ones end.
+    fn release(&mut self, key: DdlKey) -> Result<(), FeedError> {
+        let Some((effect, concerned)) = self.barriers.release(key) else { return Ok(()) };
+        for change in &effect.changes {
+            self.run.settings.check_still_eligible(change)?;
+        }
+        let wanted: HashSet<i64> = effect
+            .changes
+            .iter()
+            .filter_map(|change| change.after.as_ref())
+            .filter(|version| self.wants(version))
+            .flat_map(|version| version.info.physical_ids())
+            .collect();
+        for table in concerned {
+            if wanted.contains(&table) {
+                self.allow(table);
+            } else {
+                self.remove_table(table);
+            }
+        }
+        let mut schema = self.run.schema.write();
+        if schema.versions() > VERSIONS_KEPT {
+            let oldest = self.by_checkpoint.first().map_or(key.0, |(ts, _)| *ts).min(key.0);
+            schema.collect(oldest.saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Works out the checkpoint, sends a watermark if it is time, and reports; returns the checkpoint.
+    fn report_progress(&mut self) -> u64 {
+        let held = self.barriers.oldest().map_or(u64::MAX, |ts| ts - 1);
+        let ceiling = self.ddl.resolved_ts().min(held).min(self.target_ts);
+        let slowest = self.by_checkpoint.first().copied();
+        let previous = self.report.borrow().checkpoint_ts;
+        let checkpoint = slowest.map_or(ceiling, |(ts, _)| ts.min(ceiling)).max(previous);
+        self.send_watermark(checkpoint);
+        let report = Report {
+            checkpoint_ts: checkpoint,
+            resolved_ts: self.ddl.resolved_ts().max(checkpoint),
+            trouble: self.run.sink.trouble(),
+            tables: self.tables.len(),
+            slowest_table: slowest.map(|(_, table)| table),
+            pending_ddls: self.barriers.len(),
+        };
+        self.report.send_if_modified(|old| {
+            let changed = *old != report;
+            *old = report;
+            changed
+        });
+        checkpoint
+    }
+
+    /// Tells consumers how far the changefeed has got. One watermark at a time: the next carries the newest ts.
+    fn send_watermark(&mut self, checkpoint: u64) {
+        let (last, at) = self.last_watermark;
+        let free = self.watermark.as_ref().is_none_or(|batch| batch.is_done());
+        if !self.run.settings.canal.enable_tidb_extension || !free || checkpoint <= last || at.elapsed() < WATERMARK_INTERVAL
+        {
+            return;
+        }
+        let value = encode_watermark(checkpoint, unix_ms());
+        let batch = Batch::open(WATERMARK_SLOT, checkpoint, checkpoint, Arc::clone(&self.run.signal));
+        for (topic, partitions) in self.run.sink.topics() {
+            for partition in 0..partitions {
+                batch.add();
+                if let Err(error) = self.run.sink.send(&topic, partition, None, &value, Arc::clone(&batch)) {
+                    return self.run.signal.fail(error);
+                }
+            }
+        }
+        batch.seal();
+        self.watermark = Some(batch);
+        self.last_watermark = (checkpoint, Instant::now());
+    }
+}

@@ -1,0 +1,177 @@
+//! Builds a run of a changefeed from its configuration and carries it out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use change_format::{CanalOptions, LargeMessage};
+use changefeed_config::{
+    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, SinkUri, TableFilter,
+};
+use event_sorter::{Sorter, SorterConfig};
+use kafka_sink::{Compression, ProducerConfig, SaslConfig, TopicSpec};
+use parking_lot::RwLock;
+use tidb_schema::{SchemaHistory, SchemaSnapshot};
+use tikv_client::TikvClient;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::FeedError;
+use crate::context::Context;
+use crate::encode::Settings;
+use crate::pipeline::{End, Pipeline, Report};
+use crate::signal::Signal;
+use crate::sink::{KafkaSink, Sink};
+use crate::table::Run;
+use crate::tikv_source::TikvSource;
+
+/// Source events that may wait for the event loop.
+const EVENT_QUEUE: usize = 1024;
+/// Part of a changefeed's memory quota that may be on its way to Kafka: one in this many.
+const IN_FLIGHT_SHARE: usize = 8;
+/// Upper bound of what may be on its way to Kafka, bytes.
+const MAX_IN_FLIGHT: usize = 64 << 20;
+/// Part of a changefeed's memory quota that the sorter may hold: one in this many.
+const SORTER_SHARE: usize = 2;
+/// First key after the meta range.
+const META_END: &[u8] = b"n";
+/// First key of the meta range.
+const META_START: &[u8] = b"m";
+/// Keys per scan request of the schema.
+const META_SCAN_LIMIT: usize = 1024;
+
+/// Reads the schema at `ts`.
+pub(crate) async fn load_schema(tikv: &TikvClient, ts: u64) -> Result<SchemaSnapshot, FeedError> {
+    let failed =
+        |e: tikv_client::Error| FeedError::new("CDC:ErrMetaListDatabases", format!("meta store list databases: {e}"));
+    let mut scanner = tikv.snapshot(ts).scanner(META_START, META_END, false).limit(META_SCAN_LIMIT);
+    let mut pairs: Vec<(Bytes, Bytes)> = Vec::new();
+    while let Some(batch) = scanner.next_batch().await.map_err(failed)? {
+        pairs.extend(batch.into_iter().map(|pair| (pair.key, pair.value)));
+    }
+    SchemaSnapshot::from_meta(ts, pairs)
+        .map_err(|e| FeedError::new("CDC:ErrSchemaSnapshotNotFound", format!("schema at {ts}: {e}")))
+}
+
+/// What a changefeed's configuration says, compiled.
+pub(crate) struct Plan {
+    /// Kafka side.
+    pub(crate) kafka: KafkaOptions,
+    /// Table filter.
+    pub(crate) tables: TableFilter,
+    /// Event filters.
+    pub(crate) events: EventFilter,
+    /// Dispatch rules.
+    pub(crate) router: EventRouter,
+}
+
+impl Plan {
+    /// Compiles a configuration; every error is one of the user's.
+    pub(crate) fn new(info: &ChangeFeedInfo) -> Result<Self, FeedError> {
+        let config = &info.config;
+        let uri = SinkUri::parse(&info.sink_uri)?;
+        let kafka = KafkaOptions::new(&uri, config)?;
+        let router = EventRouter::new(&config.sink, &kafka.topic, config.case_sensitive)?;
+        let tables = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
+        let events = EventFilter::new(&config.filter, config.case_sensitive)?;
+        Ok(Self { kafka, tables, events, router })
+    }
+
+    /// The producer's settings.
+    pub(crate) fn producer(&self, context: &Context, id: &str) -> ProducerConfig {
+        let generated = format!("TiCDC_producer_{}_{}_{id}", context.advertise_addr, crate::metadata::DEFAULT_KEYSPACE)
+            .replace(['?', ':', ',', '"'], "_");
+        let kafka = &self.kafka;
+        ProducerConfig {
+            brokers: kafka.brokers.clone(),
+            client_id: kafka.client_id.clone().unwrap_or(generated),
+            required_acks: kafka.required_acks,
+            compression: match kafka.compression.as_str() {
+                "gzip" => Compression::Gzip,
+                "snappy" => Compression::Snappy,
+                "lz4" => Compression::Lz4,
+                "zstd" => Compression::Zstd,
+                _ => Compression::None,
+            },
+            max_message_bytes: kafka.max_message_bytes,
+            dial_timeout: kafka.dial_timeout,
+            sasl: kafka.sasl.as_ref().map(|sasl| SaslConfig {
+                mechanism: sasl.mechanism.clone(),
+                user: sasl.user.clone(),
+                password: sasl.password.clone(),
+            }),
+        }
+    }
+
+    /// How the default topic is made.
+    pub(crate) fn topic_spec(&self) -> TopicSpec {
+        TopicSpec {
+            partitions: self.kafka.partition_num,
+            replication_factor: self.kafka.replication_factor,
+            auto_create: self.kafka.auto_create_topic,
+        }
+    }
+
+    /// How messages are rendered, with the size limit that the broker gave.
+    fn canal(&self, context: &Context, max_message_bytes: usize) -> CanalOptions {
+        CanalOptions {
+            enable_tidb_extension: self.kafka.enable_tidb_extension,
+            content_compatible: self.kafka.content_compatible,
+            only_output_updated_columns: self.kafka.only_output_updated_columns,
+            delete_only_output_handle_key_columns: self.kafka.delete_only_output_handle_key_columns,
+            output_row_key: self.kafka.output_row_key,
+            output_raw_change_event: self.kafka.output_raw_change_event,
+            large_message: match self.kafka.large_message.mode {
+                LargeMessageMode::None => LargeMessage::Refuse,
+                LargeMessageMode::HandleKeyOnly => LargeMessage::HandleKeyOnly,
+            },
+            max_message_bytes: Some(max_message_bytes),
+            time_zone: context.time_zone.clone(),
+        }
+    }
+}
+
+/// Runs a changefeed from its checkpoint until it ends.
+pub(crate) async fn run_once(
+    context: &Arc<Context>,
+    id: &str,
+    info: &ChangeFeedInfo,
+    checkpoint_ts: u64,
+    report: watch::Sender<Report>,
+    stop: CancellationToken,
+) -> Result<End, FeedError> {
+    let plan = Plan::new(info)?;
+    let schema = load_schema(&context.tikv, checkpoint_ts).await?;
+    let signal = Arc::new(Signal::default());
+    let connect = {
+        let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
+        let topic = plan.kafka.topic.clone();
+        move || KafkaSink::connect(config, &topic, spec, signal)
+    };
+    let (sink, limit) = tokio::task::spawn_blocking(connect)
+        .await
+        .map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
+    let memory = usize::try_from(info.config.memory_quota).unwrap_or(usize::MAX).min(context.quota.limit());
+    let quota = context.quota.child(memory);
+    let sorter_config = SorterConfig { memory_limit: memory / SORTER_SHARE, ..SorterConfig::default() };
+    let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, Arc::clone(&quota))?;
+    let settings = Settings {
+        canal: Arc::new(plan.canal(context, limit)),
+        router: plan.router,
+        tables: plan.tables,
+        events: plan.events,
+        force_replicate: info.config.force_replicate,
+    };
+    let run = Arc::new(Run {
+        sorter,
+        schema: RwLock::new(SchemaHistory::new(schema)),
+        sink: Arc::new(sink) as Arc<dyn Sink>,
+        signal,
+        settings,
+        in_flight_limit: (memory / IN_FLIGHT_SHARE).min(MAX_IN_FLIGHT),
+    });
+    let (sender, events) = mpsc::channel(EVENT_QUEUE);
+    let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender, quota));
+    let workers = Arc::clone(&context.workers);
+    let pipeline = Pipeline::new(run, workers, source, events, checkpoint_ts, info.target_ts, report);
+    pipeline.run(checkpoint_ts, stop).await
+}

@@ -1,0 +1,134 @@
+//! Where messages go: Kafka, or a list in tests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kafka_sink::{Health, Producer, ProducerConfig, TopicAdmin, TopicSpec};
+use parking_lot::RwLock;
+
+use crate::FeedError;
+use crate::progress::Batch;
+use crate::signal::Signal;
+
+/// A destination of messages.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// Number of partitions that the changefeed uses of `topic`; makes the topic if it must. May block: call it from
+    /// a worker thread.
+    fn partitions(&self, topic: &str) -> Result<i32, FeedError>;
+
+    /// Hands over one message. Messages of one partition keep the order of these calls.
+    fn send(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: &[u8],
+        batch: Arc<Batch>,
+    ) -> Result<(), FeedError>;
+
+    /// Bytes that were handed over and are not acknowledged.
+    fn in_flight_bytes(&self) -> usize;
+
+    /// Topics that were used so far, with their partitions.
+    fn topics(&self) -> Vec<(String, i32)>;
+
+    /// Why nothing can be delivered at the moment, if so.
+    fn trouble(&self) -> Option<String>;
+
+    /// Waits a bounded time for messages in flight. May block.
+    fn close(&self);
+}
+
+/// Kafka.
+pub(crate) struct KafkaSink {
+    /// The producer; taken when the sink closes.
+    producer: RwLock<Option<Producer<Batch>>>,
+    /// Administrative connection.
+    admin: TopicAdmin,
+    /// The topic of the sink URI.
+    default_topic: String,
+    /// How the default topic is made; other topics take their own partition count.
+    spec: TopicSpec,
+    /// Partitions of topics that are known to exist.
+    topics: RwLock<HashMap<String, i32>>,
+}
+
+impl KafkaSink {
+    /// Connects and makes sure that the default topic exists. Blocks.
+    pub(crate) fn connect(
+        mut config: ProducerConfig,
+        default_topic: &str,
+        spec: TopicSpec,
+        signal: Arc<Signal>,
+    ) -> Result<(Self, usize), FeedError> {
+        let admin = TopicAdmin::new(&config)?;
+        let count = admin.ensure(default_topic, spec)?;
+        // As in TiCDC the topic's own limit replaces the configured one.
+        if let Some(limit) = admin.max_message_bytes(default_topic) {
+            config.max_message_bytes = limit;
+        }
+        let limit = config.max_message_bytes;
+        let producer = Producer::new(&config, move || signal.poke())?;
+        let sink = Self {
+            producer: RwLock::new(Some(producer)),
+            admin,
+            default_topic: default_topic.to_owned(),
+            spec,
+            topics: RwLock::new(HashMap::from([(default_topic.to_owned(), count)])),
+        };
+        Ok((sink, limit))
+    }
+}
+
+impl Sink for KafkaSink {
+    fn partitions(&self, topic: &str) -> Result<i32, FeedError> {
+        if let Some(count) = self.topics.read().get(topic) {
+            return Ok(*count);
+        }
+        let spec = TopicSpec { partitions: if topic == self.default_topic { self.spec.partitions } else { None }, ..self.spec };
+        let count = self.admin.ensure(topic, spec)?;
+        self.topics.write().insert(topic.to_owned(), count);
+        Ok(count)
+    }
+
+    fn send(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: &[u8],
+        batch: Arc<Batch>,
+    ) -> Result<(), FeedError> {
+        match &*self.producer.read() {
+            Some(producer) => Ok(producer.send(topic, partition, key, value, batch)?),
+            None => Err(FeedError::new("CDC:ErrKafkaProducerClosed", "kafka producer closed")),
+        }
+    }
+
+    fn in_flight_bytes(&self) -> usize {
+        self.producer.read().as_ref().map_or(0, Producer::in_flight_bytes)
+    }
+
+    fn topics(&self) -> Vec<(String, i32)> {
+        self.topics.read().iter().map(|(topic, count)| (topic.clone(), *count)).collect()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let producer = self.producer.read();
+        let producer = producer.as_ref()?;
+        if producer.is_fatal() {
+            return Some("the kafka producer failed for good and must be replaced".to_owned());
+        }
+        match producer.health() {
+            Health::Good => None,
+            Health::Down { reason, .. } => Some(reason),
+        }
+    }
+
+    fn close(&self) {
+        let producer = self.producer.write().take();
+        if let Some(producer) = producer {
+            producer.close();
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! One physical table of a running changefeed: from the sorter through the encoder to the sink.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use event_sorter::{Batch as SortedBatch, FetchLimit, SortedRow, Sorter};
+use parking_lot::{Mutex, RwLock};
+use tidb_schema::SchemaHistory;
+
+use crate::FeedError;
+use crate::encode::{RowEncoder, Settings};
+use crate::progress::{Batch, Progress};
+use crate::signal::Signal;
+use crate::sink::Sink;
+use crate::worker::{Task, WorkerPool};
+
+/// How much one step of a table may encode: small enough that tables take turns, large enough to amortise locks.
+const STEP: FetchLimit = FetchLimit { rows: 2048, bytes: 1 << 20 };
+
+/// What the tables of one run share.
+pub(crate) struct Run {
+    /// Rows in order.
+    pub(crate) sorter: Sorter,
+    /// Schema versions.
+    pub(crate) schema: RwLock<SchemaHistory>,
+    /// Destination.
+    pub(crate) sink: Arc<dyn Sink>,
+    /// Mail box of the pipeline.
+    pub(crate) signal: Arc<Signal>,
+    /// How rows are rendered and routed.
+    pub(crate) settings: Settings,
+    /// Tables wait while more than this is in flight, bytes.
+    pub(crate) in_flight_limit: usize,
+}
+
+/// Not queued.
+const IDLE: u8 = 0;
+/// Queued or running.
+const QUEUED: u8 = 1;
+/// Running, and there may be more to do by now.
+const AGAIN: u8 = 2;
+
+/// What only one thread at a time does with a table.
+struct Encoding {
+    /// Encoder of the schema version in force.
+    encoder: RowEncoder,
+    /// INSERT halves of split updates, held back to the end of their transaction.
+    held_back: Vec<SortedRow>,
+    /// Reused message buffer.
+    buffer: Vec<u8>,
+}
+
+/// A table of a run.
+pub(crate) struct TablePipe {
+    /// Physical id.
+    pub(crate) id: i64,
+    /// What the tables share.
+    run: Arc<Run>,
+    /// Rows up to here may be sent.
+    upper: AtomicU64,
+    /// Largest commit ts that went into the sorter.
+    max_pushed: AtomicU64,
+    /// Place in the worker queue.
+    state: AtomicU8,
+    /// Batches in flight.
+    progress: Mutex<Progress>,
+    /// Encoder state.
+    encoding: Mutex<Encoding>,
+}
+
+/// How a step ended.
+enum Step {
+    /// There is more to do.
+    More,
+    /// Everything up to the upper bound was sent.
+    Done,
+    /// The sink is full.
+    Parked,
+}
+
+impl TablePipe {
+    /// A table whose rows after `start_ts` are wanted.
+    pub(crate) fn new(id: i64, start_ts: u64, run: Arc<Run>) -> Arc<Self> {
+        run.sorter.add_table(id, start_ts);
+        Arc::new(Self {
+            id,
+            upper: AtomicU64::new(start_ts),
+            max_pushed: AtomicU64::new(start_ts),
+            state: AtomicU8::new(IDLE),
+            progress: Mutex::new(Progress::starting_at(start_ts)),
+            encoding: Mutex::new(Encoding {
+                encoder: RowEncoder::new(id),
+                held_back: Vec::new(),
+                buffer: Vec::new(),
+            }),
+            run,
+        })
+    }
+
+    /// Takes rows from the source.
+    pub(crate) fn push(&self, rows: Vec<SortedRow>) -> Result<(), FeedError> {
+        let Some(newest) = rows.iter().map(|row| row.commit_ts).max() else { return Ok(()) };
+        self.run.sorter.push(self.id, rows)?;
+        self.max_pushed.fetch_max(newest, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// No more rows up to `ts` will come.
+    pub(crate) fn resolve(&self, ts: u64) -> Result<(), FeedError> {
+        self.run.sorter.resolve(self.id, ts)?;
+        Ok(())
+    }
+
+    /// Lets rows up to `ts` go. A table without rows in that range takes the short way.
+    pub(crate) fn allow(self: &Arc<Self>, ts: u64, workers: &WorkerPool) {
+        if self.upper.fetch_max(ts, Ordering::AcqRel) >= ts {
+            return;
+        }
+        {
+            let mut progress = self.progress.lock();
+            if progress.sent_ts() >= self.max_pushed.load(Ordering::Acquire) {
+                progress.sent(ts);
+                return;
+            }
+        }
+        self.schedule(workers);
+    }
+
+    /// Queues the table, or makes it look again if a worker has it.
+    pub(crate) fn schedule(self: &Arc<Self>, workers: &WorkerPool) {
+        loop {
+            let (from, to) = match self.state.load(Ordering::Acquire) {
+                IDLE => (IDLE, QUEUED),
+                QUEUED => (QUEUED, AGAIN),
+                _ => return,
+            };
+            if self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                if from == IDLE {
+                    workers.submit(Arc::clone(self) as Arc<dyn Task>);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Everything up to this ts was acknowledged.
+    pub(crate) fn checkpoint(&self) -> u64 {
+        self.progress.lock().checkpoint()
+    }
+
+    /// True if messages are on their way or wait to be sent.
+    pub(crate) fn is_busy(&self) -> bool {
+        let progress = self.progress.lock();
+        progress.has_in_flight() || progress.sent_ts() < self.max_pushed.load(Ordering::Acquire)
+    }
+
+    /// Encodes and sends one batch.
+    fn send_some(&self) -> Result<Step, FeedError> {
+        let upper = self.upper.load(Ordering::Acquire);
+        if self.progress.lock().sent_ts() >= upper {
+            return Ok(Step::Done);
+        }
+        if self.run.sink.in_flight_bytes() >= self.run.in_flight_limit {
+            return Ok(Step::Parked);
+        }
+        let sorted = self.run.sorter.fetch(self.id, upper, STEP)?;
+        let (complete_ts, exhausted) = (sorted.complete_ts, sorted.exhausted);
+        if !sorted.rows.is_empty() {
+            self.send(sorted)?;
+        }
+        self.progress.lock().sent(if exhausted { upper } else { complete_ts });
+        Ok(if exhausted { Step::Done } else { Step::More })
+    }
+
+    /// Sends the rows of a batch in order.
+    fn send(&self, sorted: SortedBatch) -> Result<(), FeedError> {
+        let Some(first) = sorted.rows.first() else { return Ok(()) };
+        let signal = Arc::clone(&self.run.signal);
+        let batch = Batch::open(self.id, first.commit_ts, sorted.complete_ts.max(first.commit_ts - 1), signal);
+        self.progress.lock().begin(Arc::clone(&batch));
+        let encoding = &mut *self.encoding.lock();
+        let mut transactions = sorted.transactions().peekable();
+        while let Some(rows) = transactions.next() {
+            let ends = transactions.peek().is_some() || sorted.ends_transaction;
+            self.send_transaction(rows, ends, encoding, &batch)?;
+        }
+        batch.seal();
+        Ok(())
+    }
+
+    /// Sends rows of one transaction; INSERT halves of split updates follow at its end.
+    fn send_transaction(
+        &self,
+        rows: &[SortedRow],
+        ends: bool,
+        encoding: &mut Encoding,
+        batch: &Arc<Batch>,
+    ) -> Result<(), FeedError> {
+        let Encoding { encoder, held_back, buffer } = encoding;
+        let Some(first) = rows.first() else { return Ok(()) };
+        if encoder.prepare(first.commit_ts, &self.run)? {
+            for row in rows {
+                if encoder.send(row, buffer, &self.run, batch)? {
+                    held_back.push(SortedRow { old_value: bytes::Bytes::new(), ..row.clone() });
+                }
+            }
+            if ends {
+                for row in held_back.drain(..) {
+                    encoder.send_insert(&row, buffer, &self.run, batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task for TablePipe {
+    fn step(&self) -> bool {
+        let step = match self.send_some() {
+            Ok(step) => step,
+            Err(error) => {
+                self.run.signal.fail(error);
+                // Stays "queued" for good: the run is over, and nobody may pick the table up again.
+                return false;
+            }
+        };
+        match step {
+            Step::More => true,
+            Step::Parked => {
+                self.state.store(IDLE, Ordering::Release);
+                self.run.signal.park(self.id);
+                false
+            }
+            Step::Done => {
+                self.run.signal.completed(self.id);
+                if self.state.compare_exchange(QUEUED, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                    return false;
+                }
+                self.state.store(QUEUED, Ordering::Release);
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Which tables a configuration selects.
+
+use changefeed_config::{ReplicaConfig, TableFilter};
+use tidb_schema::SchemaSnapshot;
+
+use crate::FeedError;
+
+/// A table in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableName {
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Table id.
+    pub table_id: i64,
+    /// True if it has partitions.
+    pub is_partition: bool,
+}
+
+/// Tables that a filter selects, by whether they can be replicated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableLists {
+    /// Tables without a usable key.
+    pub ineligible: Vec<TableName>,
+    /// Tables that can be replicated.
+    pub eligible: Vec<TableName>,
+    /// Both.
+    pub all: Vec<TableName>,
+}
+
+/// Lists the tables of a schema that the configuration selects, by schema and name.
+pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Result<TableLists, FeedError> {
+    let filter = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
+    let mut lists = TableLists::default();
+    let mut tables = schema.tables();
+    tables.sort_by(|a, b| (a.schema_name(), a.table_name()).cmp(&(b.schema_name(), b.table_name())));
+    for version in tables {
+        let selected = filter.matches_table(version.schema_name(), version.table_name());
+        if !selected || version.is_system() || !version.info.has_rows() {
+            continue;
+        }
+        let name = TableName {
+            schema: version.schema_name().to_owned(),
+            table: version.table_name().to_owned(),
+            table_id: version.info.id,
+            is_partition: version.info.enabled_partition().is_some(),
+        };
+        let list = if version.is_eligible(config.force_replicate) { &mut lists.eligible } else { &mut lists.ineligible };
+        list.push(name.clone());
+        lists.all.push(name);
+    }
+    Ok(lists)
+}
