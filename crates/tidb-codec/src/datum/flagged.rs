@@ -2,8 +2,8 @@
 
 use super::Datum;
 use crate::{
-    CodecError, Decimal, Duration, FieldType, Json, collation::Collation, cursor, field::tp, json,
-    memcomparable, row::column, varint,
+    CodecError, Decimal, Duration, FieldType, Json, collation::Collation, cursor, json, memcomparable,
+    row::column, varint,
 };
 
 /// NULL; sorts before everything else.
@@ -90,13 +90,14 @@ pub fn encode_key(datum: &Datum, out: &mut Vec<u8>) -> Result<(), CodecError> {
 /// A TIMESTAMP must be in UTC.
 ///
 /// # Errors
-/// A collation without sort keys here, or a decimal too large for the column.
+/// A value the column cannot hold, or a collation without sort keys here.
 pub fn encode_key_column(
     field: &FieldType,
     datum: &Datum,
     prefix: Option<usize>,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
+    column::check_kind(field, datum)?;
     match datum {
         Datum::Bytes(value) => {
             let collation = Collation::of_column(field)?;
@@ -108,11 +109,14 @@ pub fn encode_key_column(
             collation.write_encoded_sort_key(value, out);
             Ok(())
         }
-        Datum::Decimal(value) if field.tp == tp::NEW_DECIMAL => {
+        Datum::Decimal(value) => {
             out.push(DECIMAL);
             value.encode_column(field, out)
         }
-        _ => encode_key(datum, out),
+        _ => match column::coerce_integer(field, datum) {
+            Some(coerced) => encode_key(&coerced, out),
+            None => encode_key(datum, out),
+        },
     }
 }
 

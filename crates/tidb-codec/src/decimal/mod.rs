@@ -7,6 +7,7 @@
 mod arithmetic;
 mod binary;
 mod convert;
+mod magnitude;
 mod text;
 
 pub(crate) use binary::{stored_len, write_stored_text};

@@ -62,7 +62,7 @@ fn value_len(type_code: u8, bytes: &[u8]) -> Result<usize, CodecError> {
         code::INT64 | code::UINT64 | code::DOUBLE | code::DATE | code::DATETIME | code::TIMESTAMP => 8,
         code::DURATION => DURATION_LEN,
         code::STRING => prefixed_len(bytes)?,
-        code::OPAQUE => 1 + prefixed_len(bytes.get(1..).unwrap_or_default())?,
+        code::OPAQUE => prefixed_len(bytes.get(1..).unwrap_or_default())?.saturating_add(1),
         code::ARRAY | code::OBJECT => u32_at(bytes, 4)? as usize,
         other => return Err(CodecError::UnknownCode { what: WHAT, code: other }),
     };
@@ -204,7 +204,7 @@ impl<'a> JsonRef<'a> {
     /// No such member, or one that lies outside the array.
     #[inline]
     pub fn element(&self, index: usize) -> Result<Self, CodecError> {
-        self.member(HEADER + index * VALUE_ENTRY)
+        self.member(index.saturating_mul(VALUE_ENTRY).saturating_add(HEADER))
     }
 
     /// Key of member `index` of an object.
@@ -213,9 +213,13 @@ impl<'a> JsonRef<'a> {
     /// As [`JsonRef::element`].
     #[inline]
     pub fn key(&self, index: usize) -> Result<&'a [u8], CodecError> {
-        let entry = HEADER + index * KEY_ENTRY;
+        let entry = index.saturating_mul(KEY_ENTRY).saturating_add(HEADER);
         let offset = u32_at(self.value, entry)? as usize;
-        let len = usize::from(u16::from_le_bytes(cursor::array_at::<2>(self.value, entry + 4, WHAT)?));
+        let len = usize::from(u16::from_le_bytes(cursor::array_at::<2>(
+            self.value,
+            entry.saturating_add(4),
+            WHAT,
+        )?));
         let outside = CodecError::Malformed { what: WHAT, reason: "a key lies outside its object" };
         self.value.get(offset..).and_then(|rest| rest.get(..len)).ok_or(outside)
     }
@@ -226,7 +230,8 @@ impl<'a> JsonRef<'a> {
     /// As [`JsonRef::element`].
     #[inline]
     pub fn object_value(&self, index: usize, count: usize) -> Result<Self, CodecError> {
-        self.member(HEADER + count * KEY_ENTRY + index * VALUE_ENTRY)
+        let values = count.saturating_mul(KEY_ENTRY).saturating_add(HEADER);
+        self.member(index.saturating_mul(VALUE_ENTRY).saturating_add(values))
     }
 
     /// The value whose entry is at `entry`.

@@ -5,7 +5,7 @@
 
 pub mod meta;
 
-use crate::{CodecError, cursor, memcomparable};
+use crate::{CodecError, Datum, FieldType, cursor, datum, memcomparable};
 
 /// First byte of every key of a table.
 const TABLE: u8 = b't';
@@ -19,6 +19,8 @@ pub const TABLE_PREFIX_LEN: usize = 9;
 pub const RECORD_PREFIX_LEN: usize = 11;
 /// Length of `t{id}_i{index id}`.
 pub const INDEX_PREFIX_LEN: usize = 19;
+/// Shortest common handle.
+const MIN_COMMON_LEN: usize = 9;
 /// First byte of a transactional key in API v2.
 const KEYSPACE_TXN: u8 = b'x';
 /// Length of the API v2 prefix: mode byte and key-space id.
@@ -29,11 +31,28 @@ const KEYSPACE_PREFIX_LEN: usize = 4;
 pub enum Handle {
     /// Value of the integer primary key, or the hidden `_tidb_rowid`. An unsigned key has its bits here.
     Int(i64),
-    /// Flagged columns of a clustered primary key, one after another.
+    /// Flagged columns of a clustered primary key, one after another; see [`Handle::common`].
     Common(Vec<u8>),
 }
 
 impl Handle {
+    /// The handle of a row with a clustered primary key, from the key's columns in the order of the key:
+    /// type, value, and the length of a prefix column. Handles of less than nine bytes are filled up with
+    /// zero bytes, so that none can be taken for an integer.
+    ///
+    /// # Errors
+    /// A value its column cannot hold, or a collation without sort keys here.
+    pub fn common<'a>(
+        columns: impl IntoIterator<Item = (&'a FieldType, &'a Datum, Option<usize>)>,
+    ) -> Result<Self, CodecError> {
+        let mut bytes = Vec::new();
+        for (field, value, prefix) in columns {
+            datum::encode_key_column(field, value, prefix, &mut bytes)?;
+        }
+        bytes.resize(bytes.len().max(MIN_COMMON_LEN), 0);
+        Ok(Self::Common(bytes))
+    }
+
     /// Borrows the handle.
     #[inline]
     pub fn as_ref(&self) -> HandleRef<'_> {
@@ -44,7 +63,7 @@ impl Handle {
     }
 }
 
-/// A [`Handle`] inside a key.
+/// A [`Handle`] inside a key. A common handle may end in zero bytes behind its last column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HandleRef<'a> {
     /// See [`Handle::Int`].
@@ -253,6 +272,15 @@ mod tests {
         assert!(decode_record_key(b"t\x80\0\0\0\0\0\0\x07_i12345678").is_err());
         assert!(decode_record_key(&record_prefix(3)).is_err());
         assert_eq!(table_id_of(b"m\0\0\0\0\0\0\0\0"), None);
+    }
+
+    #[test]
+    fn short_common_handles_are_filled_up() {
+        let field = FieldType { flen: 2, decimal: 0, ..FieldType::new(crate::field::tp::NEW_DECIMAL) };
+        let handle = Handle::common([(&field, &Datum::Decimal(7u64.into()), None)]).unwrap();
+        assert_eq!(handle, Handle::Common(vec![6, 2, 0, 0x87, 0, 0, 0, 0, 0]));
+        let key = record_key(1, &handle);
+        assert_eq!(decode_record_key(&key).unwrap().handle, handle.as_ref());
     }
 
     #[test]

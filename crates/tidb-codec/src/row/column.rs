@@ -189,6 +189,7 @@ pub(crate) fn check_kind(field: &FieldType, datum: &Datum) -> Result<(), CodecEr
     let expected = match (field.tp, datum) {
         (_, Datum::Null) => return Ok(()),
         (tp::YEAR, Datum::Int(_)) => return Ok(()),
+        (tp::YEAR, Datum::Uint(value)) if i64::try_from(*value).is_ok() => return Ok(()),
         (tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG, Datum::Int(value)) => {
             if !field.is_unsigned() {
                 return Ok(());

@@ -1,14 +1,18 @@
 //! Index entries as TiDB writes them with the new collation framework on: keys that sort by the indexed
 //! values, and values that hold the handle and whatever the key has lost.
 
+mod decode;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{IndexValue, decode_entry_handle, decode_index_value};
+
 use crate::{
-    CodecError, Datum, FieldType, Handle, HandleRef,
+    CodecError, Datum, FieldType, HandleRef,
     collation::{self, Collation},
-    cursor,
     datum::{self, flagged},
     field::flag,
-    key, memcomparable,
-    row::{self, RowV2},
+    key, memcomparable, row,
 };
 
 /// Marks a value of a clustered table of version 1 (all since TiDB 5.0).
@@ -250,221 +254,5 @@ fn trailing_spaces(value: &Datum) -> u64 {
     match value {
         Datum::Bytes(bytes) => (bytes.len() - collation::trim_spaces(bytes).len()) as u64,
         _ => 0,
-    }
-}
-
-/// Parts of an index entry's value.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct IndexValue<'a> {
-    /// Handle, of entries whose key does not end in it.
-    pub handle: Option<HandleRef<'a>>,
-    /// Partition, of entries of a global index.
-    pub partition_id: Option<i64>,
-    /// What the key has lost.
-    pub restored: Option<RowV2<'a>>,
-}
-
-/// Takes an index entry's value apart.
-///
-/// # Errors
-/// A malformed value.
-pub fn decode_index_value(value: &[u8]) -> Result<IndexValue<'_>, CodecError> {
-    const WHAT: &str = "index value";
-    if value.len() <= MAX_OLD_LEN && value.get(1) != Some(&VERSION_FLAG) {
-        let handle = value.first_chunk::<8>().map(|bytes| HandleRef::Int(i64::from_be_bytes(*bytes)));
-        return Ok(IndexValue { handle, ..IndexValue::default() });
-    }
-    let (tail_len, rest) = cursor::take_u8(value, WHAT)?;
-    let Some(body_len) = rest.len().checked_sub(usize::from(tail_len)) else {
-        return Err(CodecError::Malformed { what: WHAT, reason: "tail is longer than the value" });
-    };
-    let (mut body, tail) = cursor::take_slice(rest, body_len, WHAT)?;
-    let mut found = IndexValue::default();
-    if let [VERSION_FLAG, version, after @ ..] = body {
-        if *version != CLUSTERED_VERSION {
-            return Err(CodecError::UnknownCode { what: "index value version", code: *version });
-        }
-        body = after;
-    } else if let Some(bytes) = tail.first_chunk::<8>() {
-        found.handle = Some(HandleRef::Int(i64::from_be_bytes(*bytes)));
-    }
-    if let [COMMON_HANDLE_FLAG, after @ ..] = body {
-        let (len, after) = cursor::take::<2>(after, WHAT)?;
-        let (handle, after) = cursor::take_slice(after, usize::from(u16::from_be_bytes(len)), WHAT)?;
-        found.handle = Some(HandleRef::Common(handle));
-        body = after;
-    }
-    if let [PARTITION_FLAG, after @ ..] = body {
-        let (partition_id, after) = memcomparable::decode_i64(after)?;
-        found.partition_id = Some(partition_id);
-        body = after;
-    }
-    if !body.is_empty() {
-        found.restored = Some(RowV2::parse(body)?);
-    }
-    Ok(found)
-}
-
-/// Handle of an index entry, from its value or the end of its key.
-///
-/// # Errors
-/// A malformed entry.
-pub fn decode_entry_handle(
-    entry_key: &[u8],
-    value: &[u8],
-    column_count: usize,
-    common_handle: bool,
-) -> Result<Handle, CodecError> {
-    let mut rest = key::decode_index_key(entry_key)?.suffix;
-    for _ in 0..column_count {
-        rest = datum::skip_one(rest)?;
-    }
-    if rest.is_empty() {
-        return match decode_index_value(value)?.handle {
-            Some(handle) => Ok(handle.to_owned()),
-            None => Err(CodecError::Malformed { what: "index entry", reason: "no handle in key or value" }),
-        };
-    }
-    if common_handle {
-        return Ok(Handle::Common(rest.to_vec()));
-    }
-    match datum::decode_one(rest)? {
-        (Datum::Int(handle), []) => Ok(Handle::Int(handle)),
-        (Datum::Uint(handle), []) => Ok(Handle::Int(handle as i64)),
-        _ => Err(CodecError::Malformed { what: "index entry", reason: "the key does not end in a handle" }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::field::tp;
-
-    fn text_field(code: u8, collate: &str) -> FieldType {
-        FieldType { charset: "utf8mb4".to_owned(), collate: collate.to_owned(), ..FieldType::new(code) }
-    }
-
-    fn column<'a>(id: i64, field: &'a FieldType) -> IndexColumn<'a> {
-        IndexColumn { id, field, prefix: None }
-    }
-
-    fn int_row(values: &[Datum]) -> IndexedRow<'_> {
-        IndexedRow { values, handle: HandleRef::Int(7), handle_values: &[], partition_id: 0 }
-    }
-
-    #[test]
-    fn entries_with_integer_handles() {
-        let int = FieldType::new(tp::LONG);
-        let mut layout = IndexLayout {
-            table_id: 100,
-            index_id: 2,
-            unique: true,
-            global: false,
-            columns: vec![column(3, &int)],
-            handle_columns: vec![],
-        };
-        let values = [Datum::Int(5)];
-        let entry = layout.entry(&int_row(&values)).unwrap();
-        assert_eq!(entry.key, b"t\x80\0\0\0\0\0\0\x64_i\x80\0\0\0\0\0\0\x02\x03\x80\0\0\0\0\0\0\x05");
-        assert_eq!((entry.value, entry.distinct), (vec![0, 0, 0, 0, 0, 0, 0, 7], true));
-        let entry = layout.entry(&int_row(&[Datum::Null])).unwrap();
-        assert!(!entry.distinct && entry.value == b"0" && entry.key.ends_with(b"\0\x03\x80\0\0\0\0\0\0\x07"));
-        layout.unique = false;
-        let entry = layout.entry(&int_row(&values)).unwrap();
-        assert!(!entry.distinct && entry.value == b"0" && entry.key.ends_with(b"\x03\x80\0\0\0\0\0\0\x07"));
-        assert_eq!(decode_entry_handle(&entry.key, &entry.value, 1, false).unwrap(), Handle::Int(7));
-    }
-
-    #[test]
-    fn varchar_values_are_restored_from_the_value() {
-        let text = text_field(tp::VARCHAR, "utf8mb4_bin");
-        let mut layout = IndexLayout {
-            table_id: 100,
-            index_id: 2,
-            unique: true,
-            global: false,
-            columns: vec![IndexColumn { id: 3, field: &text, prefix: Some(2) }],
-            handle_columns: vec![],
-        };
-        let values = [Datum::Bytes(b"a bc".to_vec())];
-        let entry = layout.entry(&int_row(&values)).unwrap();
-        // The prefix "a " is trimmed in the key and whole in the restored row.
-        assert!(entry.key.ends_with(b"\x01a\0\0\0\0\0\0\0\xF8"));
-        assert_eq!(entry.value, b"\x08\x80\0\x01\0\0\0\x03\x02\0a \0\0\0\0\0\0\0\x07");
-        let parts = decode_index_value(&entry.value).unwrap();
-        assert_eq!(parts.handle, Some(HandleRef::Int(7)));
-        assert_eq!(parts.restored.unwrap().get(3), Some(Some(&b"a "[..])));
-        layout.unique = false;
-        let entry = layout.entry(&int_row(&values)).unwrap();
-        assert_eq!(entry.value, b"\0\x80\0\x01\0\0\0\x03\x02\0a ");
-        assert_eq!(decode_index_value(&entry.value).unwrap().handle, None);
-    }
-
-    #[test]
-    fn clustered_tables_keep_spaces_or_text() {
-        let mut pk = text_field(tp::VARCHAR, "utf8mb4_bin");
-        pk.flag = flag::PRI_KEY | flag::NOT_NULL;
-        let ci = text_field(tp::STRING, "utf8mb4_general_ci");
-        let layout = IndexLayout {
-            table_id: 100,
-            index_id: 2,
-            unique: true,
-            global: false,
-            columns: vec![column(2, &ci)],
-            handle_columns: vec![column(1, &pk)],
-        };
-        let mut handle = Vec::new();
-        let pk_value = [Datum::Bytes(b"k  ".to_vec())];
-        datum::encode_key_column(&pk, &pk_value[0], None, &mut handle).unwrap();
-        let values = [Datum::Bytes(b"Ab".to_vec())];
-        let row = IndexedRow {
-            values: &values,
-            handle: HandleRef::Common(&handle),
-            handle_values: &pk_value,
-            partition_id: 0,
-        };
-        let entry = layout.entry(&row).unwrap();
-        assert!(entry.distinct && entry.key.ends_with(b"\x01\0A\0B\0\0\0\0\xFB"));
-        let mut expected = vec![0, 125, 1, 127, 0, 10];
-        expected.extend_from_slice(&handle);
-        expected.extend_from_slice(b"\x80\0\x02\0\0\0\x01\x02\x01\0\x03\0\x02Ab");
-        assert_eq!(entry.value, expected);
-        assert_eq!(
-            decode_entry_handle(&entry.key, &entry.value, 1, true).unwrap(),
-            Handle::Common(handle.clone())
-        );
-        let with_null = IndexedRow { values: &[Datum::Null], ..row };
-        let entry = layout.entry(&with_null).unwrap();
-        assert!(!entry.distinct && entry.key.ends_with(&handle));
-        assert_eq!(decode_entry_handle(&entry.key, &entry.value, 1, true).unwrap(), Handle::Common(handle));
-    }
-
-    #[test]
-    fn global_entries_name_their_partition() {
-        let int = FieldType::new(tp::LONG);
-        let layout = IndexLayout {
-            table_id: 100,
-            index_id: 2,
-            unique: true,
-            global: true,
-            columns: vec![column(3, &int)],
-            handle_columns: vec![],
-        };
-        let values = [Datum::Int(5)];
-        let row = IndexedRow { partition_id: 101, ..int_row(&values) };
-        let entry = layout.entry(&row).unwrap();
-        assert_eq!(entry.value, b"\x08\x7E\x80\0\0\0\0\0\0\x65\0\0\0\0\0\0\0\x07");
-        let parts = decode_index_value(&entry.value).unwrap();
-        assert_eq!((parts.handle, parts.partition_id), (Some(HandleRef::Int(7)), Some(101)));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn arbitrary_values_never_panic(value: Vec<u8>, suffix: Vec<u8>) {
-            let _ = decode_index_value(&value);
-            let mut entry_key = key::index_prefix(1, 1);
-            entry_key.extend_from_slice(&suffix);
-            let _ = decode_entry_handle(&entry_key, &value, 2, false);
-        }
     }
 }
