@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use tidb_codec::{CodecError, key};
+use tidb_codec::key;
 use tidb_schema::{ColumnInfo, TableVersion};
 
 use crate::column_template::ColumnTemplate;
 use crate::projection::{ColumnFailure, Projection};
 use crate::row_image::RowImage;
+use crate::table_names::TableNames;
 use crate::{
-    CanalOptions, EncodeError, LargeMessage, PartitionHash, RowChange, RowKind, json_string, message_time,
-    record_length,
+    CanalOptions, EncodeError, LargeMessage, PartitionHash, RowChange, RowKind, extension, json_string,
+    message_time, record_length,
 };
 
 /// Encodes the rows of one table version: everything that does not depend on the row is rendered when it is made.
@@ -33,13 +32,6 @@ pub struct CanalEncoder {
     head: Vec<u8>,
     /// Hash of schema and table.
     pub(crate) table_hash: PartitionHash,
-}
-
-/// Names for errors.
-#[derive(Debug, Clone)]
-pub(crate) struct TableNames {
-    schema: String,
-    table: String,
 }
 
 /// The form of a row message.
@@ -85,8 +77,7 @@ impl CanalEncoder {
         options: Arc<CanalOptions>,
         select: impl Fn(&ColumnInfo) -> bool,
     ) -> Result<Self, EncodeError> {
-        let table =
-            TableNames { schema: version.schema_name().to_owned(), table: version.table_name().to_owned() };
+        let table = TableNames::of(version);
         let mut columns = Vec::new();
         let mut positions = Vec::new();
         for (position, column) in version.info.columns.iter().enumerate() {
@@ -107,11 +98,11 @@ impl CanalEncoder {
         let all = Projection::new(&columns, chosen(&|_| true));
         let handle_key = Projection::new(&columns, chosen(&|at| version.handle_key.contains(at)));
         if all.is_empty() {
-            return Err(EncodeError::NoColumns { schema: table.schema, table: table.table });
+            return Err(table.no_columns());
         }
         let head = head(version);
         let mut table_hash = PartitionHash::new();
-        table_hash.write(&[table.schema.as_bytes(), table.table.as_bytes()]);
+        table_hash.write(&[version.schema_name().as_bytes(), version.table_name().as_bytes()]);
         Ok(Self { table, options, columns, positions, all, handle_key, head, table_hash })
     }
 
@@ -153,12 +144,7 @@ impl CanalEncoder {
 
     /// The error for a message of this many bytes.
     pub fn too_large(&self, value_len: usize) -> EncodeError {
-        EncodeError::TooLarge {
-            schema: self.table.schema.clone(),
-            table: self.table.table.clone(),
-            length: record_length(value_len),
-            max: self.options.max_message_bytes.unwrap_or(usize::MAX),
-        }
+        self.table.too_large(record_length(value_len), self.options.max_message_bytes.unwrap_or(usize::MAX))
     }
 
     /// Appends the message of a change in a given form, whatever its length. Nothing is appended for a row that came
@@ -216,7 +202,7 @@ impl CanalEncoder {
         out.extend_from_slice(br#","data":"#);
         projection.write_values(&self.columns, main, &self.options.time_zone, out).map_err(failed)?;
         if self.options.enable_tidb_extension {
-            self.write_extension(row, form, out);
+            extension::write(row, form, self.options.output_row_key, out);
         }
         out.push(b'}');
         Ok(())
@@ -236,26 +222,6 @@ impl CanalEncoder {
         } else {
             projection.write_values(&self.columns, old, zone, out)
         }
-    }
-
-    /// Appends `_tidb`.
-    fn write_extension(&self, row: &RowChange<'_>, form: MessageForm<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#","_tidb":{"commitTs":"#);
-        message_time::write_u64(row.commit_ts, out);
-        match form {
-            MessageForm::Full => {}
-            MessageForm::HandleKeyOnly => out.extend_from_slice(br#","onlyHandleKey":true"#),
-            MessageForm::ClaimCheck(place) => {
-                out.extend_from_slice(br#","claimCheckLocation":"#);
-                json_string::write_text(place.as_bytes(), out);
-            }
-        }
-        if self.options.output_row_key {
-            out.extend_from_slice(br#","rowkey":""#);
-            write_base64(key::strip_keyspace(row.key), out);
-            out.push(b'"');
-        }
-        out.push(b'}');
     }
 
     /// Whether an UPDATE is to be sent as the DELETE of the row before and the INSERT of the row after: a column of
@@ -301,25 +267,6 @@ impl CanalEncoder {
     }
 }
 
-impl TableNames {
-    /// An error about a column.
-    pub(crate) fn column_error(&self, column: &str, source: CodecError) -> EncodeError {
-        let (schema, table) = (self.schema.clone(), self.table.clone());
-        EncodeError::Column { schema, table, column: column.to_owned(), source }
-    }
-
-    /// An error about a row.
-    fn row_error(&self, source: CodecError) -> EncodeError {
-        EncodeError::Row { schema: self.schema.clone(), table: self.table.clone(), source }
-    }
-
-    /// An error about a dispatch rule.
-    pub(crate) fn dispatch_error(&self, what: &str, reason: &'static str) -> EncodeError {
-        let (schema, table) = (self.schema.clone(), self.table.clone());
-        EncodeError::Dispatch { schema, table, what: what.to_owned(), reason }
-    }
-}
-
 /// Bytes of a message beside names and values, about.
 const FRAME_LEN: usize = 256;
 
@@ -340,12 +287,4 @@ fn head(version: &TableVersion) -> Vec<u8> {
     }
     out.extend_from_slice(br#"],"isDdl":false,"type":""#);
     out
-}
-
-/// Appends standard base64 without a buffer of its own.
-fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, b'=');
-    let written = out.get_mut(start..).map(|target| STANDARD.encode_slice(bytes, target));
-    debug_assert!(matches!(written, Some(Ok(_))), "the target has the size of the encoded form");
 }

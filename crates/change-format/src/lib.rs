@@ -9,6 +9,7 @@ mod column_template;
 mod ddl_message;
 mod dispatch;
 mod error;
+mod extension;
 mod flagged_value;
 mod json_string;
 mod message_time;
@@ -20,6 +21,7 @@ mod projection;
 mod row_change;
 mod row_image;
 mod sql_type;
+mod table_names;
 mod watermark;
 
 pub use canal::{CanalEncoder, Encoded, MessageForm};
