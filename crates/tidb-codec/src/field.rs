@@ -253,3 +253,22 @@ impl FieldType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_and_written_as_tidb_writes_it() {
+        let text = r#"{"Tp":247,"Flag":4099,"Flen":1,"Decimal":0,"Charset":"utf8mb4","Collate":"utf8mb4_bin","Elems":["a","b"],"ElemsIsBinaryLit":[false,false],"Array":false}"#;
+        let field: FieldType = serde_json::from_str(text).unwrap();
+        assert_eq!((field.tp, field.elems.len()), (tp::ENUM, 2));
+        assert!(field.has_flag(flag::NOT_NULL | flag::PRI_KEY) && !field.is_unsigned());
+        assert_eq!(serde_json::to_string(&field).unwrap(), text);
+        let text = r#"{"Tp":3,"Flag":0,"Flen":11,"Decimal":0,"Charset":"binary","Collate":"binary","Elems":null,"ElemsIsBinaryLit":null,"Array":false}"#;
+        let field: FieldType = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&field).unwrap(), text);
+        let sparse: FieldType = serde_json::from_str(r#"{"Tp":12,"Decimal":3,"New":1}"#).unwrap();
+        assert_eq!((sparse.fsp(), sparse.is_time()), (3, true));
+    }
+}

@@ -223,3 +223,40 @@ pub fn write_u64(value: u64, out: &mut Vec<u8>) {
 pub fn write_i64(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Time, datum::Datum};
+
+    #[test]
+    fn timestamps_move_to_the_zone_and_zero_stays() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let written = |packed| {
+            let mut out = Vec::new();
+            write_time_packed(packed, tp::TIMESTAMP, 3, &zone, &mut out)
+                .map(|()| String::from_utf8(out).unwrap())
+        };
+        let packed = Time::parse("2024-03-10 06:59:59.5", TimeKind::Timestamp, 6).unwrap().packed();
+        assert_eq!(written(packed).unwrap(), "2024-03-10 01:59:59.500");
+        // One second later the clocks have gone forward.
+        let packed = Time::parse("2024-03-10 07:00:00", TimeKind::Timestamp, 6).unwrap().packed();
+        assert_eq!(written(packed).unwrap(), "2024-03-10 03:00:00.000");
+        assert_eq!(written(0).unwrap(), "0000-00-00 00:00:00.000");
+        let zero_month = Time::parse("2024-00-10 00:00:00", TimeKind::DateTime, 0).unwrap().packed();
+        assert!(written(zero_month).is_err());
+        let mut out = Vec::new();
+        write_time_packed(zero_month, tp::DATETIME, 0, &zone, &mut out).unwrap();
+        assert_eq!(out, b"2024-00-10 00:00:00");
+    }
+
+    #[test]
+    fn vectors_have_no_blanks_and_null_has_no_text() {
+        let mut out = Vec::new();
+        write_vector(b"\x02\0\0\0\0\0\x80\x3f\0\0\x20\xc0", &mut out).unwrap();
+        assert_eq!(out, b"[1,-2.5]");
+        assert!(write_vector(b"\x02\0\0\0\0\0\x80\x3f", &mut out).is_err());
+        assert!(write_datum(&Datum::Null, &TimeZone::UTC, &mut out).is_err());
+        assert!(write_duration(i64::MAX, 0, &mut out).is_err());
+    }
+}
