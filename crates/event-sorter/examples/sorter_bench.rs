@@ -157,7 +157,8 @@ fn spilled(dir: &Path, load: &Load) -> Result<(Duration, Duration, u64), Failure
 fn run() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
     let mut argument = |default| arguments.next().unwrap_or(Ok(default));
-    let load = Load { events: argument(10_000_000)?, tables: argument(8)?.max(1), value: argument(100)? as usize };
+    let load =
+        Load { events: argument(10_000_000)?, tables: argument(8)?.max(1), value: argument(100)? as usize };
     let dir = std::env::temp_dir().join(format!("sorter-bench-{}", std::process::id()));
     let rate = |time: Duration| load.events as f64 / time.as_secs_f64();
     let memory = in_memory(&dir, &load)?;

@@ -114,7 +114,8 @@ impl SpillDir {
         }
         let reader = Arc::new(File::open(&file.path)?);
         if open.files.len() >= open.limit
-            && let Some(oldest) = open.files.iter().min_by_key(|(_, (_, used))| *used).map(|(number, _)| *number)
+            && let Some(oldest) =
+                open.files.iter().min_by_key(|(_, (_, used))| *used).map(|(number, _)| *number)
         {
             open.files.remove(&oldest);
         }

@@ -192,7 +192,11 @@ impl RunCursor {
 
 impl DiskRun {
     /// Reads the block that holds the row at `ordinal`, without the rows before it.
-    fn read_from(&self, ordinal: usize, quota: &Arc<MemoryQuota>) -> Result<VecDeque<SortedRow>, SorterError> {
+    fn read_from(
+        &self,
+        ordinal: usize,
+        quota: &Arc<MemoryQuota>,
+    ) -> Result<VecDeque<SortedRow>, SorterError> {
         let at = self.blocks.partition_point(|block| block.first <= ordinal);
         let Some(entry) = at.checked_sub(1).and_then(|at| self.blocks.get(at)) else {
             return Err(SorterError::Corrupt {
@@ -202,11 +206,8 @@ impl DiskRun {
             });
         };
         let stored = self.file.read(entry.offset, entry.length as usize)?;
-        let corrupt = |reason| SorterError::Corrupt {
-            path: self.file.path().to_owned(),
-            offset: entry.offset,
-            reason,
-        };
+        let corrupt =
+            |reason| SorterError::Corrupt { path: self.file.path().to_owned(), offset: entry.offset, reason };
         let raw = block::open(&stored).map_err(corrupt)?;
         let mut rows = VecDeque::from(block::rows(quota.own(Stage::Sorter, raw)).map_err(corrupt)?);
         let end = self.blocks.get(at).map_or(self.rows, |block| block.first);

@@ -187,7 +187,9 @@ impl Spiller {
         let mut writer = BufWriter::with_capacity(WRITE_BUFFER, file);
         let mut written = Written::default();
         for table in victims {
-            let Some(todo) = table.start_spill(self.next_run.fetch_add(1, Ordering::Relaxed)) else { continue };
+            let Some(todo) = table.start_spill(self.next_run.fetch_add(1, Ordering::Relaxed)) else {
+                continue;
+            };
             let run = write_run(&todo.segment, &spill, &mut writer, &mut written.offset)?;
             drop(todo.segment);
             written.runs.push((table, todo.run, run));

@@ -141,11 +141,9 @@ impl Table {
                 self.add(Held { rows: count, weight });
                 Ok(())
             }
-            Err(commit_ts) => Err(SorterError::LateRow {
-                table: self.id,
-                commit_ts,
-                resolved_ts: inbox.resolved_ts,
-            }),
+            Err(commit_ts) => {
+                Err(SorterError::LateRow { table: self.id, commit_ts, resolved_ts: inbox.resolved_ts })
+            }
         }
     }
 
@@ -206,7 +204,8 @@ impl Table {
                 Err(error) => break Err(error),
             };
             let last = batch.rows.last().map(SortedRow::position);
-            let order = last.or(reader.last.as_ref().map(OwnedPosition::borrow)).map(|last| last.cmp(&position));
+            let order =
+                last.or(reader.last.as_ref().map(OwnedPosition::borrow)).map(|last| last.cmp(&position));
             if order == Some(std::cmp::Ordering::Greater) {
                 break Err(SorterError::Disorder { table: self.id, commit_ts: position.commit_ts });
             }

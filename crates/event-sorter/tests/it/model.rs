@@ -81,7 +81,13 @@ fn run(steps: Vec<Step>, memory_limit: usize) {
                     .into_iter()
                     .map(|(ahead, number, key, size)| {
                         let commit = model.resolved.max(model.released) + ahead;
-                        row(commit, commit.saturating_sub(u64::from(key) % 3), kind(number), u64::from(key), size.into())
+                        row(
+                            commit,
+                            commit.saturating_sub(u64::from(key) % 3),
+                            kind(number),
+                            u64::from(key),
+                            size.into(),
+                        )
                     })
                     .collect();
                 for row in &rows {

@@ -1,0 +1,478 @@
+//! Pairs prewrites with their commits, for one registration (one region of one subscription).
+//!
+//! A store sends the value of a change when the transaction locks the key, and the commit ts when it commits. While the
+//! initial scan of a registration runs, live events are mixed with those of the scan: a commit may come before its
+//! prewrite (which the scan still has to deliver), or without one (the scan delivers the change as a committed row).
+//! Such commits and roll-backs wait for the end of the scan.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use tikv_proto::cdcpb::event::{LogType, Row};
+
+use crate::row::{Op, RowChange};
+
+/// Capacity of the prewrite map from which it is given back once the region has been quiet.
+const SHRINK_CAPACITY: usize = 64;
+/// Advances of the resolved ts without any prewrite after which a region counts as quiet; at the usual cadence of a
+/// store, 1 s, that is 5 s.
+const QUIET_ADVANCES: u32 = 5;
+
+/// A broken promise of the store. The registration must be started again; for [`MatchError::Late`] that does not help,
+/// because what was delivered before is incomplete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MatchError {
+    /// A commit after the end of the scan has no prewrite.
+    #[error("commit {commit_ts} of transaction {start_ts} has no prewrite (key {})", hex(key))]
+    CommitWithoutPrewrite {
+        /// Start ts of the transaction.
+        start_ts: u64,
+        /// Its commit ts.
+        commit_ts: u64,
+        /// Raw key.
+        key: Bytes,
+    },
+    /// A change at or below the resolved ts that the store had announced.
+    #[error(
+        "a change committed at {commit_ts} (transaction {start_ts}, key {}) came after resolved ts {resolved_ts}",
+        hex(key)
+    )]
+    Late {
+        /// Start ts of the transaction.
+        start_ts: u64,
+        /// Its commit ts.
+        commit_ts: u64,
+        /// Resolved ts of the region.
+        resolved_ts: u64,
+        /// Raw key.
+        key: Bytes,
+    },
+    /// A commit ts that is not above the start ts.
+    #[error("transaction {start_ts} commits at {commit_ts}, which is not later")]
+    CommitBeforeStart {
+        /// Start ts of the transaction.
+        start_ts: u64,
+        /// Its commit ts.
+        commit_ts: u64,
+    },
+    /// A row type or operation that is not known.
+    #[error("unknown row type {log_type} or operation {op_type}")]
+    UnknownRow {
+        /// Wire value of the row type.
+        log_type: i32,
+        /// Wire value of the operation.
+        op_type: i32,
+    },
+}
+
+/// Hexadecimal text of a key, cut to a length that fits a log line.
+fn hex(key: &[u8]) -> String {
+    let shown: String = key.iter().take(64).map(|byte| format!("{byte:02x}")).collect();
+    if key.len() > 64 { format!("{shown}… ({} bytes)", key.len()) } else { shown }
+}
+
+/// What identifies the write of one transaction to one key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct WriteId {
+    /// Start ts of the transaction.
+    start_ts: u64,
+    /// Raw key.
+    key: Bytes,
+}
+
+/// A lock whose commit is not known yet.
+#[derive(Clone, Debug)]
+struct Prewrite {
+    /// Wire value of the operation.
+    op: i32,
+    /// New value.
+    value: Bytes,
+    /// Value before.
+    old_value: Bytes,
+    /// Counts the rewrites of a pipelined transaction.
+    generation: u64,
+}
+
+/// A commit that waits for the end of the scan.
+#[derive(Clone, Debug)]
+struct Commit {
+    /// Whose.
+    write: WriteId,
+    /// When.
+    commit_ts: u64,
+    /// Wire value of the operation.
+    op: i32,
+}
+
+/// The matching state of one registration.
+#[derive(Debug)]
+pub struct Matcher {
+    /// Changes up to here are not wanted by the subscription.
+    start_ts: u64,
+    /// Changes up to here had been delivered by earlier registrations of the range.
+    checkpoint_ts: u64,
+    /// The last resolved ts.
+    resolved_ts: u64,
+    /// True once the scan is complete.
+    initialized: bool,
+    /// Locks whose commit is not known yet.
+    prewrites: HashMap<WriteId, Prewrite>,
+    /// Commits seen during the scan, without a usable prewrite.
+    cached_commits: Vec<Commit>,
+    /// Roll-backs seen during the scan.
+    cached_rollbacks: Vec<WriteId>,
+    /// Advances of the resolved ts since the last prewrite.
+    quiet: u32,
+}
+
+impl Matcher {
+    /// A registration that was made with `checkpoint_ts`, of a subscription that began at `start_ts`.
+    pub fn new(start_ts: u64, checkpoint_ts: u64) -> Self {
+        Self {
+            start_ts,
+            checkpoint_ts,
+            resolved_ts: checkpoint_ts,
+            initialized: false,
+            prewrites: HashMap::new(),
+            cached_commits: Vec::new(),
+            cached_rollbacks: Vec::new(),
+            quiet: 0,
+        }
+    }
+
+    /// True once the scan is complete.
+    pub fn is_initialized(&self) -> bool {
+        self.initialized
+    }
+
+    /// The last resolved ts, at first the checkpoint ts.
+    pub fn resolved_ts(&self) -> u64 {
+        self.resolved_ts
+    }
+
+    /// Number of prewrites that wait for their commit.
+    pub fn pending(&self) -> usize {
+        self.prewrites.len()
+    }
+
+    /// Takes one row of the stream; changes that are complete now are appended to `out`.
+    ///
+    /// # Errors
+    /// The store broke its promises, see [`MatchError`]. The matcher must not be used any more.
+    pub fn on_row(&mut self, row: Row, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+        match LogType::try_from(row.r#type) {
+            Ok(LogType::Prewrite) => self.on_prewrite(row),
+            Ok(LogType::Commit) => return self.on_commit(row, out),
+            Ok(LogType::Committed) => return self.on_committed(row, out),
+            Ok(LogType::Rollback) => self.on_rollback(row),
+            Ok(LogType::Initialized) => return self.on_initialized(out),
+            Ok(LogType::Unknown) | Err(_) => return Err(unknown(row.r#type, row.op_type)),
+        }
+        Ok(())
+    }
+
+    /// Takes a resolved ts; true if it moved. It does not before the scan is complete.
+    pub fn on_resolved(&mut self, ts: u64) -> bool {
+        if !self.initialized || ts <= self.resolved_ts {
+            return false;
+        }
+        self.resolved_ts = ts;
+        self.quiet = self.quiet.saturating_add(1);
+        if self.quiet >= QUIET_ADVANCES
+            && self.prewrites.is_empty()
+            && self.prewrites.capacity() > SHRINK_CAPACITY
+        {
+            self.prewrites = HashMap::new();
+        }
+        true
+    }
+
+    /// A lock. Repeated ones come from pipelined transactions: a newer generation wins, a heartbeat without value
+    /// changes nothing.
+    fn on_prewrite(&mut self, row: Row) {
+        self.quiet = 0;
+        let write = WriteId { start_ts: row.start_ts, key: row.key };
+        let new = Prewrite {
+            op: row.op_type,
+            value: row.value,
+            old_value: row.old_value,
+            generation: row.generation,
+        };
+        match self.prewrites.entry(write) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(new);
+            }
+            std::collections::hash_map::Entry::Occupied(mut entry) => {
+                if !new.value.is_empty() && new.generation >= entry.get().generation {
+                    entry.insert(new);
+                }
+            }
+        }
+    }
+
+    /// A commit of a lock.
+    fn on_commit(&mut self, row: Row, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+        let commit = Commit {
+            write: WriteId { start_ts: row.start_ts, key: row.key },
+            commit_ts: row.commit_ts,
+            op: row.op_type,
+        };
+        let usable = self
+            .prewrites
+            .get(&commit.write)
+            .is_some_and(|found| self.initialized || !(found.value.is_empty() || found.generation > 0));
+        if usable {
+            self.emit_commit(commit, out)
+        } else if self.initialized {
+            let Commit { write: WriteId { start_ts, key }, commit_ts, .. } = commit;
+            Err(MatchError::CommitWithoutPrewrite { start_ts, commit_ts, key })
+        } else {
+            self.cached_commits.push(commit);
+            Ok(())
+        }
+    }
+
+    /// Joins a commit with its prewrite, if there is one.
+    fn emit_commit(&mut self, commit: Commit, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+        let Some(prewrite) = self.prewrites.remove(&commit.write) else { return Ok(()) };
+        let Some(op) = Op::from_wire(commit.op).or_else(|| Op::from_wire(prewrite.op)) else {
+            return Err(unknown(LogType::Commit as i32, commit.op));
+        };
+        let WriteId { start_ts, key } = commit.write;
+        let Prewrite { value, old_value, .. } = prewrite;
+        self.emit(RowChange { key, value, old_value, start_ts, commit_ts: commit.commit_ts, op }, out)
+    }
+
+    /// A change that is complete in itself: of the scan, or of a one-phase commit.
+    fn on_committed(&mut self, row: Row, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+        if !self.initialized && row.commit_ts <= self.checkpoint_ts {
+            // Older than asked for; the earlier registration of the range delivered it.
+            return Ok(());
+        }
+        let Some(op) = Op::from_wire(row.op_type) else { return Err(unknown(row.r#type, row.op_type)) };
+        let Row { start_ts, commit_ts, key, value, old_value, .. } = row;
+        self.emit(RowChange { key, value, old_value, start_ts, commit_ts, op }, out)
+    }
+
+    /// A lock that was removed without a commit.
+    fn on_rollback(&mut self, row: Row) {
+        let write = WriteId { start_ts: row.start_ts, key: row.key };
+        if self.initialized {
+            self.prewrites.remove(&write);
+        } else {
+            self.cached_rollbacks.push(write);
+        }
+    }
+
+    /// The scan is complete: what waited for it is looked at again. Commits that still have no prewrite were delivered
+    /// by the scan as committed rows.
+    fn on_initialized(&mut self, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+        self.initialized = true;
+        for commit in std::mem::take(&mut self.cached_commits) {
+            self.emit_commit(commit, out)?;
+        }
+        for write in std::mem::take(&mut self.cached_rollbacks) {
+            self.prewrites.remove(&write);
+        }
+        Ok(())
+    }
+
+    /// Checks a complete change and hands it out.
+    fn emit(&self, row: RowChange, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+        if row.commit_ts <= row.start_ts {
+            return Err(MatchError::CommitBeforeStart { start_ts: row.start_ts, commit_ts: row.commit_ts });
+        }
+        if row.commit_ts <= self.start_ts {
+            return Ok(());
+        }
+        if row.commit_ts <= self.resolved_ts {
+            let RowChange { start_ts, commit_ts, key, .. } = row;
+            return Err(MatchError::Late { start_ts, commit_ts, resolved_ts: self.resolved_ts, key });
+        }
+        out.push(row);
+        Ok(())
+    }
+}
+
+/// The error for a wire value that is not known.
+fn unknown(log_type: i32, op_type: i32) -> MatchError {
+    MatchError::UnknownRow { log_type, op_type }
+}
+
+#[cfg(test)]
+mod tests {
+    use tikv_proto::cdcpb::event::row::OpType;
+
+    use super::*;
+
+    /// A row of the stream.
+    fn row(log_type: LogType, start_ts: u64, commit_ts: u64, key: &'static str, value: &'static str) -> Row {
+        Row {
+            start_ts,
+            commit_ts,
+            r#type: log_type as i32,
+            op_type: OpType::Put as i32,
+            key: Bytes::from_static(key.as_bytes()),
+            value: Bytes::from_static(value.as_bytes()),
+            ..Row::default()
+        }
+    }
+
+    /// Feeds rows and returns (start ts, commit ts, value) of what comes out.
+    fn feed(matcher: &mut Matcher, rows: Vec<Row>) -> Result<Vec<(u64, u64, Bytes)>, MatchError> {
+        let mut out = Vec::new();
+        for row in rows {
+            matcher.on_row(row, &mut out)?;
+        }
+        Ok(out.into_iter().map(|row| (row.start_ts, row.commit_ts, row.value)).collect())
+    }
+
+    /// A matcher whose scan is complete.
+    fn initialized(start_ts: u64) -> Matcher {
+        let mut matcher = Matcher::new(start_ts, start_ts);
+        feed(&mut matcher, vec![row(LogType::Initialized, 0, 0, "", "")]).unwrap();
+        matcher
+    }
+
+    #[test]
+    fn a_commit_takes_the_value_of_its_prewrite() {
+        let mut matcher = initialized(1);
+        let out = feed(
+            &mut matcher,
+            vec![
+                row(LogType::Prewrite, 5, 0, "a", "va"),
+                row(LogType::Prewrite, 5, 0, "b", "vb"),
+                row(LogType::Commit, 5, 6, "b", ""),
+            ],
+        );
+        assert_eq!(out.unwrap(), [(5, 6, Bytes::from_static(b"vb"))]);
+        assert_eq!(matcher.pending(), 1);
+    }
+
+    #[test]
+    fn a_delete_has_an_empty_prewrite_and_is_matched_all_the_same() {
+        for mut matcher in [initialized(1), Matcher::new(1, 1)] {
+            let mut prewrite = row(LogType::Prewrite, 5, 0, "a", "");
+            prewrite.op_type = OpType::Delete as i32;
+            prewrite.old_value = Bytes::from_static(b"old");
+            let mut commit = row(LogType::Commit, 5, 6, "a", "");
+            commit.op_type = OpType::Delete as i32;
+            let mut out = Vec::new();
+            matcher.on_row(prewrite, &mut out).unwrap();
+            matcher.on_row(commit, &mut out).unwrap();
+            matcher.on_row(row(LogType::Initialized, 0, 0, "", ""), &mut out).unwrap();
+            assert_eq!(out.len(), 1);
+            assert_eq!((out[0].op, &out[0].old_value[..]), (Op::Delete, &b"old"[..]));
+        }
+    }
+
+    #[test]
+    fn a_commit_before_its_prewrite_waits_for_the_end_of_the_scan() {
+        let mut matcher = Matcher::new(1, 1);
+        let commit = row(LogType::Commit, 5, 6, "a", "");
+        assert!(feed(&mut matcher, vec![commit, row(LogType::Prewrite, 5, 0, "a", "v")]).unwrap().is_empty());
+        let out = feed(&mut matcher, vec![row(LogType::Initialized, 0, 0, "", "")]).unwrap();
+        assert_eq!(out, [(5, 6, Bytes::from_static(b"v"))]);
+    }
+
+    #[test]
+    fn a_commit_whose_change_the_scan_delivered_is_dropped() {
+        let mut matcher = Matcher::new(1, 1);
+        let rows = vec![
+            row(LogType::Commit, 5, 6, "a", ""),
+            row(LogType::Committed, 5, 6, "a", "v"),
+            row(LogType::Initialized, 0, 0, "", ""),
+            row(LogType::Initialized, 0, 0, "", ""),
+        ];
+        assert_eq!(feed(&mut matcher, rows).unwrap(), [(5, 6, Bytes::from_static(b"v"))]);
+    }
+
+    #[test]
+    fn a_commit_without_prewrite_after_the_scan_is_an_error() {
+        let mut matcher = initialized(1);
+        let error = feed(&mut matcher, vec![row(LogType::Commit, 5, 6, "a", "")]).unwrap_err();
+        assert!(matches!(error, MatchError::CommitWithoutPrewrite { start_ts: 5, commit_ts: 6, .. }));
+    }
+
+    #[test]
+    fn a_rollback_during_the_scan_removes_the_lock_that_the_scan_delivers_later() {
+        let mut matcher = Matcher::new(1, 1);
+        let rows = vec![
+            row(LogType::Rollback, 5, 0, "a", ""),
+            row(LogType::Prewrite, 5, 0, "a", "v"),
+            row(LogType::Initialized, 0, 0, "", ""),
+        ];
+        assert!(feed(&mut matcher, rows).unwrap().is_empty());
+        assert_eq!(matcher.pending(), 0);
+    }
+
+    #[test]
+    fn pipelined_prewrites_keep_the_newest_generation_and_ignore_heartbeats() {
+        let mut matcher = initialized(1);
+        let generation = |value, generation| Row { generation, ..row(LogType::Prewrite, 5, 0, "a", value) };
+        let rows = vec![
+            generation("one", 1),
+            generation("three", 3),
+            generation("two", 2),
+            generation("", 4),
+            row(LogType::Commit, 5, 6, "a", ""),
+        ];
+        assert_eq!(feed(&mut matcher, rows).unwrap(), [(5, 6, Bytes::from_static(b"three"))]);
+    }
+
+    #[test]
+    fn an_early_generation_seen_during_the_scan_is_not_taken_for_the_last() {
+        let mut matcher = Matcher::new(1, 1);
+        let generation = |value, generation| Row { generation, ..row(LogType::Prewrite, 5, 0, "a", value) };
+        let rows = vec![generation("one", 1), row(LogType::Commit, 5, 6, "a", ""), generation("two", 2)];
+        assert!(feed(&mut matcher, rows).unwrap().is_empty());
+        let out = feed(&mut matcher, vec![row(LogType::Initialized, 0, 0, "", "")]).unwrap();
+        assert_eq!(out, [(5, 6, Bytes::from_static(b"two"))]);
+    }
+
+    #[test]
+    fn changes_of_before_the_subscription_are_dropped_and_late_ones_are_errors() {
+        let mut matcher = initialized(10);
+        let out = feed(&mut matcher, vec![row(LogType::Committed, 8, 10, "a", "v")]).unwrap();
+        assert!(out.is_empty());
+        assert!(matcher.on_resolved(20));
+        assert!(!matcher.on_resolved(19));
+        let error = feed(&mut matcher, vec![row(LogType::Committed, 18, 20, "a", "v")]).unwrap_err();
+        assert!(matches!(error, MatchError::Late { commit_ts: 20, resolved_ts: 20, .. }));
+    }
+
+    #[test]
+    fn a_scan_that_begins_later_than_the_subscription_skips_what_was_delivered() {
+        let mut matcher = Matcher::new(10, 50);
+        let rows = vec![
+            row(LogType::Committed, 30, 50, "a", "old"),
+            row(LogType::Committed, 50, 51, "a", "new"),
+            row(LogType::Initialized, 0, 0, "", ""),
+        ];
+        assert_eq!(feed(&mut matcher, rows).unwrap(), [(50, 51, Bytes::from_static(b"new"))]);
+    }
+
+    #[test]
+    fn the_resolved_ts_does_not_move_before_the_scan_is_complete() {
+        let mut matcher = Matcher::new(1, 1);
+        assert!(!matcher.on_resolved(100));
+        assert_eq!(matcher.resolved_ts(), 1);
+    }
+
+    #[test]
+    fn a_quiet_region_gives_its_memory_back() {
+        let mut matcher = initialized(1);
+        let mut out = Vec::new();
+        for start_ts in 2..1000 {
+            matcher.on_row(row(LogType::Prewrite, start_ts, 0, "a", "v"), &mut out).unwrap();
+        }
+        for start_ts in 2..1000 {
+            matcher.on_row(row(LogType::Commit, start_ts, start_ts + 1, "a", ""), &mut out).unwrap();
+        }
+        for ts in 2000..2010 {
+            matcher.on_resolved(ts);
+        }
+        assert_eq!(matcher.prewrites.capacity(), 0);
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the crate through its public interface.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod golden;
