@@ -64,3 +64,13 @@ use sqlparser::ast::{CastKind, DataType, Expr};
 pub fn is_binary_operator(expr: &Expr) -> bool {
     matches!(expr, Expr::Cast { kind: CastKind::DoubleColon, data_type: DataType::Binary(None), .. })
 }
+
+/// Builds the operator `BINARY a`.
+pub(crate) fn binary_operator(expr: Expr) -> Expr {
+    Expr::Cast {
+        kind: CastKind::DoubleColon,
+        expr: Box::new(expr),
+        data_type: DataType::Binary(None),
+        format: None,
+    }
+}

@@ -21,6 +21,9 @@ pub struct ParsedStatement {
     pub range: Range<usize>,
     /// Number of `?` placeholders in it.
     pub placeholders: usize,
+    /// Of a query: the column headers of its first `SELECT`, item by item. An alias, a column's name, a string's
+    /// value, else the item's text as typed (`1+1`); a wildcard's is `*` or `t.*`. Empty for other statements.
+    pub headers: Vec<String>,
 }
 
 /// What a statement says.
@@ -44,6 +47,8 @@ pub enum Statement {
         update: Box<ast::Update>,
         /// `IGNORE` was given.
         ignore: bool,
+        /// `WITH …` before it.
+        with: Option<ast::With>,
     },
     /// `DELETE`: one-table form, `DELETE t1, t2 FROM …` (`tables` is set), `DELETE FROM t1, t2 USING …` (`using` is set).
     Delete {
@@ -51,6 +56,8 @@ pub enum Statement {
         delete: Box<ast::Delete>,
         /// `IGNORE` was given.
         ignore: bool,
+        /// `WITH …` before it.
+        with: Option<ast::With>,
     },
     /// `LOAD DATA`.
     LoadData(Box<LoadData>),

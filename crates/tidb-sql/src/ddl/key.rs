@@ -3,6 +3,7 @@
 use sqlparser::ast::Expr;
 
 use super::names::{ColumnName, TableName};
+use crate::utility::SplitMethod;
 
 /// Whether the rows are stored in the primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,15 @@ pub enum IndexType {
     Inverted,
 }
 
+/// `PRE_SPLIT_REGIONS` of an index.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexPreSplit {
+    /// `= n`.
+    Count(u64),
+    /// `= (BETWEEN … | BY …)`.
+    Points(SplitMethod),
+}
+
 /// Options of an index.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct IndexOptions {
@@ -72,8 +82,8 @@ pub struct IndexOptions {
     pub visible: Option<bool>,
     /// `ADD_COLUMNAR_REPLICA_ON_DEMAND`.
     pub add_columnar_replica_on_demand: bool,
-    /// `PRE_SPLIT_REGIONS = n`, or `= (…)` with the text kept as typed.
-    pub pre_split_regions: Option<u64>,
+    /// `PRE_SPLIT_REGIONS`.
+    pub pre_split: Option<IndexPreSplit>,
     /// `WHERE` of a partial index.
     pub condition: Option<Expr>,
     /// `SECONDARY_ENGINE_ATTRIBUTE`.

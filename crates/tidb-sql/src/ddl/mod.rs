@@ -16,8 +16,8 @@ pub use alter::{
 };
 pub use column::{ColumnDef, ColumnOption, ColumnType, Generated, TypeName};
 pub use key::{
-    ForeignKey, IndexAlgorithm, IndexColumn, IndexLock, IndexOptions, IndexPart, IndexType, MatchKind,
-    PrimaryKeyKind, ReferenceAction, ReferenceDef, TableConstraint,
+    ForeignKey, IndexAlgorithm, IndexColumn, IndexLock, IndexOptions, IndexPart, IndexPreSplit, IndexType,
+    MatchKind, PrimaryKeyKind, ReferenceAction, ReferenceDef, TableConstraint,
 };
 pub use names::{ColumnName, TableName};
 pub use object::{
