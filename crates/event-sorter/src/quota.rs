@@ -121,6 +121,13 @@ impl MemoryQuota {
         self.parent.as_ref().map_or(own, |parent| own.max(parent.pressure()))
     }
 
+    /// Like [`pressure`](Self::pressure), leaving one stage out.
+    pub fn pressure_without(&self, stage: Stage) -> f64 {
+        let used = self.used().saturating_sub(self.used_by(stage));
+        let own = used as f64 / self.limit().max(1) as f64;
+        self.parent.as_ref().map_or(own, |parent| own.max(parent.pressure_without(stage)))
+    }
+
     /// Counts `bytes` until the returned charge is dropped.
     pub fn charge(self: &Arc<Self>, stage: Stage, bytes: usize) -> Charge {
         self.add(stage, bytes);
@@ -138,7 +145,12 @@ impl MemoryQuota {
 
     /// Waits until fewer than `share` of the limit is in use (1.0 = the limit), here and in the quotas around.
     pub fn until_below(self: &Arc<Self>, share: f64) -> UntilBelow {
-        UntilBelow { quota: Arc::clone(self), share, registered: None }
+        UntilBelow { quota: Arc::clone(self), share, without: None, registered: None }
+    }
+
+    /// Like [`until_below`](Self::until_below), leaving out what `stage` holds.
+    pub fn until_below_without(self: &Arc<Self>, share: f64, stage: Stage) -> UntilBelow {
+        UntilBelow { quota: Arc::clone(self), share, without: Some(stage), registered: None }
     }
 
     /// Bytes that `share` of the limit stands for; at least one, so that an empty quota is always below.
@@ -257,6 +269,8 @@ pub struct UntilBelow {
     quota: Arc<MemoryQuota>,
     /// Share of the limit.
     share: f64,
+    /// A stage that does not count.
+    without: Option<Stage>,
     /// The quota where this future is registered (itself or a parent), with its identity there.
     registered: Option<(Arc<MemoryQuota>, u64)>,
 }
@@ -267,7 +281,8 @@ impl Future for UntilBelow {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut next = Some(Arc::clone(&self.quota));
         while let Some(quota) = next {
-            let level = quota.level(self.share);
+            let apart = self.without.map_or(0, |stage| quota.used_by(stage));
+            let level = quota.level(self.share).saturating_add(apart);
             if quota.used() >= level {
                 let known = match self.registered.take() {
                     Some((at, id)) if Arc::ptr_eq(&at, &quota) => Some(id),
