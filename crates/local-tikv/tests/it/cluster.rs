@@ -1,9 +1,10 @@
 //! A store under test with a client, and short forms of requests.
 
-use crate::fake_pd::{CLUSTER_ID, FakePd};
+use crate::pd::Pd;
 use bytes::Bytes;
 use local_tikv::{Running, TikvConfig};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use tikv_proto::cdcpb::change_data_client::ChangeDataClient;
@@ -13,8 +14,7 @@ use tikv_proto::{errorpb, metapb};
 use tonic::transport::Channel;
 
 pub(crate) struct Cluster {
-    pub(crate) pd: FakePd,
-    pd_addr: SocketAddr,
+    pub(crate) pd: Pd,
     dir: TempDir,
     pub(crate) store: Option<Running>,
     pub(crate) client: TikvClient<Channel>,
@@ -45,18 +45,23 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with(tune: fn(&mut TikvConfig)) -> Self {
-        let (pd, pd_addr) = FakePd::start().await;
+        let pd = Pd::start().await;
         let dir = tempfile::tempdir().unwrap();
-        let store = Self::open(&dir, pd_addr, tune).await;
+        let store = Self::open(dir.path(), pd.addr(), tune).await;
         let (client, feeds) = Self::connect(store.local_addr()).await;
-        Self { pd, pd_addr, dir, store: Some(store), client, feeds, tune }
+        Self { pd, dir, store: Some(store), client, feeds, tune }
     }
 
-    async fn open(dir: &TempDir, pd: SocketAddr, tune: fn(&mut TikvConfig)) -> Running {
-        let mut config = TikvConfig::new("127.0.0.1:0".parse().unwrap(), pd.to_string(), dir.path());
+    pub(crate) async fn open(dir: &Path, pd: SocketAddr, tune: fn(&mut TikvConfig)) -> Running {
+        let mut config = TikvConfig::new("127.0.0.1:0".parse().unwrap(), pd.to_string(), dir);
         config.pd_patience = Duration::from_secs(5);
         tune(&mut config);
         local_tikv::start(config).await.unwrap()
+    }
+
+    /// Turns to a store that was started elsewhere.
+    pub(crate) async fn turn_to(&mut self, addr: SocketAddr) {
+        (self.client, self.feeds) = Self::connect(addr).await;
     }
 
     async fn connect(addr: SocketAddr) -> (TikvClient<Channel>, ChangeDataClient<Channel>) {
@@ -67,21 +72,15 @@ impl Cluster {
         )
     }
 
-    /// Stops the store in good order and starts it again on its data.
-    pub(crate) async fn restart(&mut self) {
+    /// Stops the store in good order.
+    pub(crate) async fn stop(&mut self) {
         self.store.take().unwrap().shutdown().await;
-        let store = Self::open(&self.dir, self.pd_addr, self.tune).await;
-        (self.client, self.feeds) = Self::connect(store.local_addr()).await;
-        self.store = Some(store);
     }
 
-    /// Starts another store on a copy of the data as it is on the disk now: what a crash would leave.
-    pub(crate) async fn restart_from_crash_image(&mut self) {
-        let copy = tempfile::tempdir().unwrap();
-        copy_dir(self.dir.path(), copy.path());
-        self.store.take().unwrap().shutdown().await;
-        self.dir = copy;
-        let store = Self::open(&self.dir, self.pd_addr, self.tune).await;
+    /// Stops the store in good order and starts it again on its data.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let store = Self::open(self.dir.path(), self.pd.addr(), self.tune).await;
         (self.client, self.feeds) = Self::connect(store.local_addr()).await;
         self.store = Some(store);
     }
@@ -90,27 +89,17 @@ impl Cluster {
         self.pd.timestamp()
     }
 
-    pub(crate) fn pd_addr(&self) -> SocketAddr {
-        self.pd_addr
-    }
-
-    pub(crate) fn data_dir(&self) -> &std::path::Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// The region of a key, as PD knows it.
     pub(crate) fn region_of(&self, key: &str) -> metapb::Region {
-        let encoded = encode(key.as_bytes());
-        let state = self.pd.0.lock();
-        let found = state.regions.values().filter(|region| {
-            region.start_key.as_ref() <= encoded.as_slice()
-                && (region.end_key.is_empty() || encoded.as_slice() < region.end_key.as_ref())
-        });
-        found.max_by_key(|region| region.region_epoch.unwrap().version).cloned().unwrap()
+        self.pd.region_of(encode(key.as_bytes()))
     }
 
     pub(crate) fn context(&self, key: &str) -> Option<Context> {
-        Some(context(&self.region_of(key)))
+        Some(Context { cluster_id: self.pd.cluster_id(), ..context(&self.region_of(key)) })
     }
 
     pub(crate) async fn get(&self, key: &str, ts: u64) -> GetResponse {
@@ -195,7 +184,6 @@ pub(crate) fn context(region: &metapb::Region) -> Context {
         region_id: region.id,
         region_epoch: region.region_epoch,
         peer: region.peers.first().cloned(),
-        cluster_id: CLUSTER_ID,
         ..Default::default()
     }
 }
@@ -214,17 +202,4 @@ pub(crate) fn encode(raw: &[u8]) -> Vec<u8> {
 
 pub(crate) fn is_epoch_error(error: &Option<errorpb::Error>) -> bool {
     error.as_ref().is_some_and(|error| error.epoch_not_match.is_some())
-}
-
-fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

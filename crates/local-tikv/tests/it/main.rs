@@ -1,9 +1,10 @@
 //! The store over its gRPC services.
 
+mod child;
 mod cluster;
 mod feeds;
-mod fake_pd;
 mod lifecycle;
 mod locking;
+mod pd;
 mod reads_and_writes;
 mod regions;

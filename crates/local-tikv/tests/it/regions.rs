@@ -52,7 +52,7 @@ async fn a_region_that_grows_is_split() {
         let start_ts = cluster.ts();
         // Splits come between: the whole transaction is tried again until it finds one region.
         loop {
-            let parts = regions(&cluster);
+            let parts = cluster.pd.regions();
             let fits = parts.iter().any(|region| {
                 let inside = |key: &[u8]| {
                     let key = encode(key);
@@ -78,12 +78,12 @@ async fn a_region_that_grows_is_split() {
         }
     }
     for _ in 0..100 {
-        if regions(&cluster).len() >= 3 {
+        if cluster.pd.regions().len() >= 3 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let parts = regions(&cluster);
+    let parts = cluster.pd.regions();
     assert!(parts.len() >= 3, "{}", parts.len());
     for pair in parts.windows(2) {
         assert_eq!(pair[0].end_key, pair[1].start_key);
@@ -94,10 +94,4 @@ async fn a_region_that_grows_is_split() {
         found += cluster.client.clone().kv_scan(request).await.unwrap().into_inner().pairs.len();
     }
     assert_eq!(found, 1500);
-}
-
-fn regions(cluster: &Cluster) -> Vec<tikv_proto::metapb::Region> {
-    let mut regions: Vec<_> = cluster.pd.0.lock().regions.values().cloned().collect();
-    regions.sort_by(|a, b| a.start_key.cmp(&b.start_key));
-    regions
 }
