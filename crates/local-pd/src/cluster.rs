@@ -72,7 +72,7 @@ impl Cluster {
         }
         for led in &record.regions {
             if let Some(meta) = &led.region {
-                self.replace(Region { meta: meta.clone(), leader: led.leader.clone() });
+                self.replace(Region { meta: meta.clone(), leader: led.leader });
             }
         }
     }
@@ -113,7 +113,7 @@ impl Cluster {
         if peer.store_id != store.id {
             return invalid("the first region's peer must be on the store");
         }
-        let leader = Some(peer.clone());
+        let leader = Some(*peer);
         Ok(Record {
             bootstrapped: true,
             stores: vec![store],
@@ -203,7 +203,7 @@ impl Cluster {
         let known = self.region_by_id(meta.id);
         let leader = leader
             .filter(|peer| peer.id != 0)
-            .or_else(|| known.and_then(|known| known.leader.clone()))
+            .or_else(|| known.and_then(|known| known.leader))
             .or_else(|| sole_peer(&meta));
         let region = Region { meta, leader };
         if known == Some(&region) {
@@ -293,20 +293,20 @@ fn is_older(news: &metapb::Region, known: &metapb::Region) -> bool {
 /// The leader of a region that has one peer.
 fn sole_peer(meta: &metapb::Region) -> Option<metapb::Peer> {
     match &meta.peers[..] {
-        [peer] => Some(peer.clone()),
+        [peer] => Some(*peer),
         _ => None,
     }
 }
 
 /// The record of a region.
 fn led(region: &Region) -> LedRegion {
-    LedRegion { region: Some(region.meta.clone()), leader: region.leader.clone() }
+    LedRegion { region: Some(region.meta.clone()), leader: region.leader }
 }
 
 impl Region {
     /// The region as calls answer it.
     pub(crate) fn to_pd(&self) -> pdpb::Region {
-        pdpb::Region { region: Some(self.meta.clone()), leader: self.leader.clone(), ..Default::default() }
+        pdpb::Region { region: Some(self.meta.clone()), leader: self.leader, ..Default::default() }
     }
 }
 

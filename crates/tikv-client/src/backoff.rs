@@ -21,14 +21,14 @@ impl Backoff {
         Self { base, max, attempt: 0, started: Instant::now(), budget }
     }
 
-    /// For region errors and store connections: 2 ms to 1 s, for 20 s, the total that TiDB's own client allows.
-    pub(crate) fn region() -> Self {
-        Self::new(Duration::from_millis(2), Duration::from_secs(1), Duration::from_secs(20))
+    /// For region errors and store connections: 2 ms to 1 s.
+    pub(crate) fn region(budget: Duration) -> Self {
+        Self::new(Duration::from_millis(2), Duration::from_secs(1), budget)
     }
 
-    /// For another transaction's live lock: 1 ms to 500 ms, for 40 s, which is longer than an abandoned lock lives.
-    pub(crate) fn lock() -> Self {
-        Self::new(Duration::from_millis(1), Duration::from_millis(500), Duration::from_secs(40))
+    /// For another transaction's live lock: 1 ms to 500 ms.
+    pub(crate) fn lock(budget: Duration) -> Self {
+        Self::new(Duration::from_millis(1), Duration::from_millis(500), budget)
     }
 
     /// Time since the first attempt.

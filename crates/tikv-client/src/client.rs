@@ -28,7 +28,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Regions that one operation asks at once.
 pub(crate) const REGION_CONCURRENCY: usize = 16;
 
-/// Sizes of a [`TikvClient`].
+/// Sizes and bounds of a [`TikvClient`].
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// Bytes of keys and values in one prewrite or commit request. Requests beyond a few MiB are refused by stores.
@@ -37,6 +37,10 @@ pub struct ClientConfig {
     pub max_transaction_bytes: usize,
     /// Largest single entry in bytes of key and value.
     pub max_entry_bytes: usize,
+    /// How long an operation is repeated while a region is not available.
+    pub region_budget: Duration,
+    /// How long a read, or an optimistic commit, waits for the lock of a live transaction.
+    pub lock_budget: Duration,
 }
 
 /// Bytes in one prewrite or commit request: large enough that most transactions need one.
@@ -45,6 +49,10 @@ const COMMIT_BATCH_BYTES: usize = 1 << 20;
 const MAX_TRANSACTION_BYTES: usize = 1 << 30;
 /// Largest entry, TiDB's default limit.
 const MAX_ENTRY_BYTES: usize = 6 << 20;
+/// Wait for regions, the total that TiDB's own client allows.
+const REGION_BUDGET: Duration = Duration::from_secs(20);
+/// Wait for locks: longer than an abandoned lock lives.
+const LOCK_BUDGET: Duration = Duration::from_secs(40);
 
 impl Default for ClientConfig {
     fn default() -> Self {
@@ -52,6 +60,8 @@ impl Default for ClientConfig {
             commit_batch_bytes: COMMIT_BATCH_BYTES,
             max_transaction_bytes: MAX_TRANSACTION_BYTES,
             max_entry_bytes: MAX_ENTRY_BYTES,
+            region_budget: REGION_BUDGET,
+            lock_budget: LOCK_BUDGET,
         }
     }
 }
@@ -80,7 +90,7 @@ pub(crate) enum Attempt<T> {
     /// The store answered.
     Answered(T),
     /// The store refused the region; nothing was done.
-    Refused(errorpb::Error),
+    Refused(Box<errorpb::Error>),
     /// The connection failed; the request may have been carried out.
     Failed(tonic::Status),
 }
@@ -120,7 +130,7 @@ impl TikvClient {
         &self.inner.pool
     }
 
-    /// The sizes.
+    /// The sizes and bounds.
     pub fn config(&self) -> &ClientConfig {
         &self.inner.config
     }
@@ -156,7 +166,7 @@ impl TikvClient {
     /// # Errors
     /// [`Error::RegionUnavailable`] or what the calls fail with.
     pub async fn split_region(&self, split_key: &[u8]) -> Result<Vec<u64>> {
-        let mut backoff = Backoff::region();
+        let mut backoff = self.region_backoff();
         loop {
             let region = self.regions().locate(split_key).await?;
             let request = kvrpcpb::SplitRegionRequest {
@@ -174,6 +184,16 @@ impl TikvClient {
     pub async fn close(&self) -> bool {
         self.inner.background.close();
         tokio::time::timeout(CLOSE_TIMEOUT, self.inner.background.wait()).await.is_ok()
+    }
+
+    /// Waits for regions.
+    pub(crate) fn region_backoff(&self) -> Backoff {
+        Backoff::region(self.inner.config.region_budget)
+    }
+
+    /// Waits for locks.
+    pub(crate) fn lock_backoff(&self) -> Backoff {
+        Backoff::lock(self.inner.config.lock_budget)
     }
 
     /// What is known about ended transactions.
@@ -225,7 +245,7 @@ impl TikvClient {
             Ok(Ok(response)) => {
                 let mut answer = response.into_inner();
                 return Ok(match answer.take_region_error() {
-                    Some(error) => Attempt::Refused(error),
+                    Some(error) => Attempt::Refused(Box::new(error)),
                     None => Attempt::Answered(answer),
                 });
             }
@@ -251,7 +271,7 @@ impl TikvClient {
         match self.attempt(region, request, context).await? {
             Attempt::Answered(answer) => Ok(Some(answer)),
             Attempt::Refused(error) => {
-                self.refused(region, error, backoff).await?;
+                self.refused(region, *error, backoff).await?;
                 Ok(None)
             }
             Attempt::Failed(status) => {

@@ -88,7 +88,7 @@ impl Region {
         kvrpcpb::Context {
             region_id: self.id,
             region_epoch: Some(self.epoch),
-            peer: Some(self.leader.clone()),
+            peer: Some(self.leader),
             ..Default::default()
         }
     }

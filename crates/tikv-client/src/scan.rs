@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use tikv_proto::kvrpcpb;
 
-use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::keys;
 use crate::snapshot::{KvPair, LockWaits, Snapshot};
@@ -67,7 +66,7 @@ impl Scanner {
     async fn fetch(&mut self) -> Result<Vec<KvPair>> {
         let snapshot = self.snapshot.clone();
         let client = snapshot.client();
-        let mut backoff = Backoff::region();
+        let mut backoff = client.region_backoff();
         let mut waiting = LockWaits::new(&snapshot);
         loop {
             let region = if self.reverse {

@@ -36,7 +36,8 @@ impl Security {
     /// # Errors
     /// [`Error::TlsNotBuilt`] if the endpoint needs TLS, [`Error::InvalidEndpoint`] if it is no URL.
     pub(crate) fn url(&self, endpoint: &str) -> Result<String> {
-        let trimmed = endpoint.trim().trim_end_matches('/');
+        let trimmed = endpoint.trim();
+        let trimmed = if trimmed.ends_with("://") { trimmed } else { trimmed.trim_end_matches('/') };
         let url = if trimmed.contains("://") {
             trimmed.to_owned()
         } else {

@@ -54,7 +54,7 @@ impl Snapshot {
     /// [`Error::Locked`] if a live transaction keeps the key locked, [`Error::RegionUnavailable`], or what the calls
     /// fail with; the same holds for all reads.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let mut waiting = LockWaits::new(self);
         loop {
             let region = self.client.regions().locate(key).await?;
@@ -113,7 +113,7 @@ impl Snapshot {
 
     /// Reads the keys of one request, and again those that were locked or have moved.
     async fn batch(&self, region: Arc<Region>, keys: Vec<Bytes>) -> Result<Vec<KvPair>> {
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let mut waiting = LockWaits::new(self);
         let mut found = Vec::with_capacity(keys.len());
         let mut open = vec![(region, keys)];
@@ -209,7 +209,7 @@ impl<'a> LockWaits<'a> {
             }
         }
         let Some((lock, expires_in)) = outcome.alive else { return Ok(()) };
-        let backoff = self.backoff.get_or_insert_with(Backoff::lock);
+        let backoff = self.backoff.get_or_insert_with(|| client.lock_backoff());
         if backoff.wait_at_most(expires_in).await { Ok(()) } else { Err(Error::locked(&lock)) }
     }
 }

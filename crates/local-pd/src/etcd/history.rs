@@ -18,7 +18,7 @@ pub(crate) struct History {
 }
 
 /// Bytes of changes kept at most.
-const MAX_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// Answer to the question for changes.
 #[derive(Debug)]

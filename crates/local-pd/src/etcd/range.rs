@@ -155,7 +155,7 @@ mod tests {
         let newest = pb::RangeRequest { sort_order: SortOrder::Descend.into(), ..oldest };
         assert_eq!(keys(&etcd, newest), ["c3"]);
         assert_eq!(keys(&etcd, pb::RangeRequest { max_create_revision: 2, ..all.clone() }), ["b1"]);
-        let answer = etcd.range(&pb::RangeRequest { limit: 2, ..all.clone() }).unwrap();
+        let answer = etcd.range(&pb::RangeRequest { limit: 2, ..all }).unwrap();
         assert_eq!((answer.kvs.len(), answer.count, answer.more), (2, 3, true));
     }
 

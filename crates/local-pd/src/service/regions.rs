@@ -50,7 +50,7 @@ impl PdService {
             pb::ScanRegionsResponse {
                 header,
                 region_metas: regions.iter().filter_map(|region| region.region.clone()).collect(),
-                leaders: regions.iter().map(|region| region.leader.clone().unwrap_or_default()).collect(),
+                leaders: regions.iter().map(|region| region.leader.unwrap_or_default()).collect(),
                 regions,
             }
         })

@@ -61,3 +61,24 @@ async fn a_damaged_journal_is_not_ignored() {
     std::fs::write(&journal, content).unwrap();
     assert!(matches!(start(config(&dir)).await, Err(StartError::Corrupt { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_is_replaced_by_a_snapshot_when_it_has_grown() {
+    let fixture = Fixture::start().await;
+    let etcd = fixture.etcd();
+    let mut last = 0;
+    for index in 0..60_u8 {
+        last = etcd.put(format!("/k{}", index % 3), vec![index; 1 << 20], 0).await.unwrap();
+    }
+    let fixture = fixture.crash().await;
+    let listing = fixture.etcd().get_prefix("/k").await.unwrap();
+    let firsts: Vec<u8> = listing.kvs.iter().map(|kv| kv.value[0]).collect();
+    assert_eq!((firsts, listing.revision), (vec![57, 58, 59], last));
+    let names: Vec<String> = std::fs::read_dir(fixture.dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "LOCK")
+        .collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_ne!(names[0], "journal-0000000000000001.log");
+}

@@ -64,7 +64,7 @@ impl LockResolver {
     pub async fn resolve_locks(&self, start: &[u8], end: &[u8], max_ts: u64) -> Result<ResolvedLocks> {
         let mut total = ResolvedLocks::default();
         let mut next = Bytes::copy_from_slice(start);
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         loop {
             let region = self.client.regions().locate(&next).await?;
             let request = kvrpcpb::ScanLockRequest {
@@ -78,7 +78,7 @@ impl LockResolver {
             else {
                 continue;
             };
-            backoff = Backoff::region();
+            backoff = self.client.region_backoff();
             if let Some(error) = answer.error {
                 return Err(Error::from_key_error(error, max_ts));
             }
@@ -100,7 +100,7 @@ impl LockResolver {
     /// Resolves a batch of found locks.
     async fn resolve_found(&self, locks: Vec<kvrpcpb::LockInfo>, total: &mut ResolvedLocks) -> Result<()> {
         total.found += locks.len();
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let now = self.client.pd().get_ts().await?;
         for (_, locks) in by_transaction(&locks) {
             let Some(first) = locks.first() else { continue };
@@ -127,7 +127,7 @@ impl LockResolver {
 
     /// Removes the locks of ended transactions and tells about the others.
     async fn clear(&self, locks: &[kvrpcpb::LockInfo], caller_ts: u64) -> Result<Clearing> {
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let now = self.client.pd().get_ts().await?;
         let mut clearing = Clearing::default();
         for (_, locks) in by_transaction(locks) {

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tikv_proto::kvrpcpb;
 
-use crate::backoff::Backoff;
 use crate::channel::was_never_sent;
 use crate::client::Attempt;
 use crate::error::{Error, Result};
@@ -122,7 +121,7 @@ struct Decided {
 impl CommitPlan {
     /// Commits the batch that holds the primary key. From the first request on the outcome may be out of our hands.
     async fn commit_primary(&self, mut commit_ts: u64, undo: &mut UndoGuard) -> Result<Decided> {
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let mut unanswered: Option<String> = None;
         let primary = self.primary_index();
         let all = 0..self.mutations.len();
@@ -152,7 +151,7 @@ impl CommitPlan {
                     Some(error) => Error::from_key_error(error, self.start_ts),
                 },
                 Ok((batch, Attempt::Refused(error))) => {
-                    match self.client.refused(&batch.region, error, &mut backoff).await {
+                    match self.client.refused(&batch.region, *error, &mut backoff).await {
                         Ok(()) => continue,
                         Err(error) => error,
                     }
@@ -238,7 +237,7 @@ impl CommitPlan {
 
     /// Commits one secondary batch, in as many requests as it takes if its region has changed.
     async fn commit_secondary(&self, batch: Batch, commit_ts: u64) -> Result<()> {
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let mut open = vec![batch];
         while let Some(batch) = open.pop() {
             if self.lock_keys(&batch.range).is_empty() {
@@ -251,7 +250,7 @@ impl CommitPlan {
                     }
                     continue;
                 }
-                Attempt::Refused(error) => self.client.refused(&batch.region, error, &mut backoff).await?,
+                Attempt::Refused(error) => self.client.refused(&batch.region, *error, &mut backoff).await?,
                 Attempt::Failed(status) => {
                     self.client.failed("KvCommit", &batch.region, &status, &mut backoff).await?;
                 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use tikv_proto::kvrpcpb;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::backoff::Backoff;
 use crate::client::TikvClient;
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
@@ -48,7 +47,7 @@ impl Heartbeat {
 
 /// Prolongs the primary lock once.
 async fn beat(client: &TikvClient, start_ts: u64, primary: &Bytes) -> Result<()> {
-    let mut backoff = Backoff::region();
+    let mut backoff = client.region_backoff();
     loop {
         let region = client.regions().locate(primary).await?;
         let request = kvrpcpb::TxnHeartBeatRequest {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tikv_proto::kvrpcpb;
 
-use crate::backoff::Backoff;
 use crate::error::{Error, KeyText, Result};
 
 use super::heartbeat::{Heartbeat, lock_ttl_ms};
@@ -162,7 +161,7 @@ impl Transaction {
     async fn lock_new(&mut self, wanted: Vec<KeyLock>, locking: &mut Locking) -> Result<()> {
         let Some(first) = wanted.first() else { return Ok(()) };
         let primary = self.primary.get_or_insert_with(|| first.key.clone()).clone();
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         let mut open = wanted;
         while let Some(next) = open.first() {
             let region = self.client.regions().locate(&next.key).await?;
@@ -286,7 +285,7 @@ impl Transaction {
         }
         let resolver = self.client.lock_resolver();
         let (start_ts, for_update_ts) = (self.start_ts(), locking.for_update_ts);
-        let mut backoff = Backoff::region();
+        let mut backoff = self.client.region_backoff();
         if let Err(error) =
             resolver.unlock_pessimistic(start_ts, for_update_ts, locking.touched, &mut backoff).await
         {

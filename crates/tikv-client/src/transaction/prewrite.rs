@@ -56,8 +56,8 @@ impl CommitPlan {
     /// Prewrites one batch; if its region has changed, in as many requests as it takes.
     async fn prewrite_batch(&self, batch: Batch, mut mode: PrewriteMode) -> Result<Prewritten> {
         let mut total = Prewritten::default();
-        let mut backoff = Backoff::region();
-        let mut locks = Backoff::lock();
+        let mut backoff = self.client.region_backoff();
+        let mut locks = self.client.lock_backoff();
         // Set while a request that may have committed has got no answer.
         let mut unanswered = None;
         let mut open = vec![batch];
@@ -79,7 +79,7 @@ impl CommitPlan {
                     }
                     Err(error) => Err(error),
                 },
-                Ok(Attempt::Refused(error)) => self.client.refused(&batch.region, error, &mut backoff).await,
+                Ok(Attempt::Refused(error)) => self.client.refused(&batch.region, *error, &mut backoff).await,
                 Ok(Attempt::Failed(status)) => {
                     if mode.one_pc && !was_never_sent(&status) {
                         unanswered = Some(status.to_string());

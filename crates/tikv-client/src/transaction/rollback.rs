@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use tikv_proto::kvrpcpb;
 
-use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 
 use super::plan::CommitPlan;
@@ -40,8 +39,8 @@ impl Transaction {
         let keys: Vec<Bytes> = locks.into_keys().collect();
         let (start_ts, for_update_ts) = (self.start_ts(), self.for_update_ts);
         let resolver = self.client.lock_resolver();
+        let mut backoff = self.client.region_backoff();
         self.client.spawn_background_now(async move {
-            let mut backoff = Backoff::region();
             if let Err(error) = resolver.unlock_pessimistic(start_ts, for_update_ts, keys, &mut backoff).await
             {
                 tracing::debug!(start_ts, %error, "pessimistic locks stay until they expire");
@@ -60,7 +59,7 @@ impl Drop for Transaction {
 
 impl CommitPlan {
     /// Removes all locks of the transaction in the background.
-    pub(super) fn roll_back_behind(self: &Self) {
+    pub(super) fn roll_back_behind(&self) {
         let client = self.client.clone();
         let start_ts = self.start_ts;
         let keys = self.lock_keys(&(0..self.mutations.len()));
@@ -74,7 +73,7 @@ impl CommitPlan {
 
 /// Removes the locks on sorted keys, region by region, and marks the transaction as rolled back there.
 async fn roll_back(client: &crate::client::TikvClient, start_ts: u64, keys: Vec<Bytes>) -> Result<()> {
-    let mut backoff = Backoff::region();
+    let mut backoff = client.region_backoff();
     let mut open = keys;
     while let Some(next) = open.last() {
         let region = client.regions().locate(next).await?;
