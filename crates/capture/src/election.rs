@@ -130,6 +130,7 @@ impl Membership {
 
     /// One registration.
     async fn session(&self, stop: &CancellationToken) -> Result<(), tikv_client::Error> {
+        self.bury_predecessors().await?;
         let lease = self.etcd().lease_grant(self.session_ttl).await?;
         let alive = self.etcd().keep_alive(lease);
         let info = serde_json::to_vec(&self.info).unwrap_or_default();
@@ -144,6 +145,20 @@ impl Membership {
             warn!(%error, "the registration stays until its lease expires");
         }
         outcome
+    }
+
+    /// Ends registrations of earlier processes at our address. This process listens there, so they are dead, and
+    /// waiting for their leases would only delay the changefeeds.
+    async fn bury_predecessors(&self) -> Result<(), tikv_client::Error> {
+        let listing = self.etcd().get_prefix(format!("{}/capture/", self.metadata.meta_base())).await?;
+        for kv in listing.kvs {
+            let Ok(info) = serde_json::from_slice::<CaptureInfo>(&kv.value) else { continue };
+            if info.address == self.info.address && info.id != self.info.id && kv.lease != 0 {
+                info!(id = %info.id, "ending the registration of an earlier process at this address");
+                self.etcd().lease_revoke(kv.lease).await?;
+            }
+        }
+        Ok(())
     }
 
     /// One candidacy: waits for its turn, is the owner, and gives up.

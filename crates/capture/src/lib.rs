@@ -10,6 +10,6 @@ mod error;
 mod metrics;
 mod server;
 
-pub use config::{BuildInfo, CaptureConfig};
+pub use config::{BuildInfo, CaptureConfig, SetLogLevel};
 pub use error::StartError;
 pub use server::{Running, start};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use changefeed::{Context, ContextConfig, FeedMetrics, MetadataStore};
 use event_sorter::MemoryQuota;
 use jiff::Timestamp;
-use tikv_cdc::{CdcClient, CdcConfig, CdcMetrics};
+use tikv_cdc::{CdcClient, CdcConfig, CdcMetrics, TikvCluster};
 use tikv_client::{EtcdClient, PdClient, TikvClient};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -72,7 +72,9 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
     let quota = MemoryQuota::new(config.memory_quota);
     let (feed_metrics, cdc_metrics) = (FeedMetrics::default(), CdcMetrics::default());
     let metrics = Metrics::new(&feed_metrics, &cdc_metrics, Arc::clone(&quota));
-    let cdc = Arc::new(CdcClient::new(tikv.clone(), CdcConfig::default(), cdc_metrics));
+    let feeds = CdcConfig::default();
+    let cluster = Arc::new(TikvCluster::new(tikv.clone(), feeds.streams_per_store));
+    let cdc = Arc::new(CdcClient::new(cluster, feeds, Arc::clone(&quota), cdc_metrics));
     let context = Context::new(ContextConfig {
         pd: pd.clone(),
         tikv: tikv.clone(),

@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use event_sorter::SortedRow;
 use parking_lot::RwLock;
 use tidb_codec::row::Row;
-use tidb_schema::{DdlEffect, Job, SchemaHistory, SchemaSnapshot};
+use tidb_codec::{Datum, datum};
+pub(crate) use tidb_schema::DDL_JOB_TABLE_ID;
+use tidb_schema::{DDL_JOB_META_COLUMN_ID, DdlEffect, Job, SchemaHistory, SchemaSnapshot};
 
 use crate::FeedError;
-
-/// Table id of `mysql.tidb_ddl_job`.
-pub(crate) const DDL_JOB_TABLE_ID: i64 = 281_474_976_710_654;
-/// Column id of `job_meta` when the snapshot does not hold the table.
-const DEFAULT_JOB_META_COLUMN: i64 = 5;
 
 /// Collects jobs until they are resolved, then applies them in order.
 pub(crate) struct DdlTracker {
@@ -35,7 +32,7 @@ impl DdlTracker {
         let job_meta_column = snapshot
             .table(DDL_JOB_TABLE_ID)
             .and_then(|table| table.info.column("job_meta").map(|column| column.id))
-            .unwrap_or(DEFAULT_JOB_META_COLUMN);
+            .unwrap_or(DDL_JOB_META_COLUMN_ID);
         Self { waiting: BTreeMap::new(), resolved_ts: start_ts, job_meta_column }
     }
 
@@ -61,12 +58,18 @@ impl DdlTracker {
 
     /// The job's JSON in a row.
     fn job_meta(&self, row: &SortedRow) -> Result<Vec<u8>, FeedError> {
-        let parsed = Row::parse(&row.value).map_err(|e| unreadable(row.commit_ts, e))?;
-        let bytes = parsed
-            .bytes(self.job_meta_column)
-            .map_err(|e| unreadable(row.commit_ts, e))?
-            .ok_or_else(|| unreadable(row.commit_ts, "column job_meta is missing"))?;
-        Ok(bytes.to_vec())
+        let failed = |e: tidb_codec::CodecError| unreadable(row.commit_ts, e);
+        let json = match Row::parse(&row.value).map_err(failed)? {
+            Row::V2(columns) => columns.get(self.job_meta_column).flatten().map(<[u8]>::to_vec),
+            Row::V1(columns) => match columns.get(self.job_meta_column).flatten() {
+                Some(flagged) => match datum::decode_one(flagged).map_err(failed)?.0 {
+                    Datum::Bytes(json) => Some(json),
+                    _ => None,
+                },
+                None => None,
+            },
+        };
+        json.ok_or_else(|| unreadable(row.commit_ts, "column job_meta is missing"))
     }
 
     /// No job up to `ts` is missing: applies them and returns what they do, in order.

@@ -91,7 +91,7 @@ impl Settings {
             !change.before.iter().chain(&change.after).any(eligible)
         });
         let ignored =
-            self.events.ignores_ddl(schema, table, event.action.name(), &event.query, event.finished_ts);
+            self.events.ignores_ddl(schema, table, event.action.name().unwrap_or_default(), &event.query, event.finished_ts);
         Ok(!ineligible && !ignored)
     }
 

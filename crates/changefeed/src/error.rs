@@ -62,3 +62,14 @@ impl From<event_sorter::SorterError> for FeedError {
         Self::new("CDC:ErrSorterDiskError", error.to_string())
     }
 }
+
+impl From<tikv_cdc::CdcError> for FeedError {
+    fn from(error: tikv_cdc::CdcError) -> Self {
+        let code = match &error {
+            tikv_cdc::CdcError::VersionIncompatible { .. } => "CDC:ErrVersionIncompatible",
+            tikv_cdc::CdcError::ClusterIdMismatch { .. } => "CDC:ErrClusterIDMismatch",
+            _ => "CDC:ErrEventFeedAborted",
+        };
+        Self::new(code, error.to_string())
+    }
+}

@@ -9,11 +9,11 @@ use prometheus_client::registry::Registry;
 
 /// Labels of a changefeed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct FeedLabels {
+pub(crate) struct FeedLabels {
     /// Namespace; always `default`.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Id.
-    pub changefeed: String,
+    pub(crate) changefeed: String,
 }
 
 impl FeedLabels {

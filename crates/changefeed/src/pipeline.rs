@@ -185,11 +185,10 @@ impl Pipeline {
     fn subscribe_all(&mut self, start_ts: u64) {
         let generation = self.generation();
         self.source.subscribe(DDL_JOB_TABLE_ID, generation, start_ts);
-        let tables = self.run.schema.read().latest().tables();
-        for version in tables.iter().filter(|version| self.wants(version)) {
-            for id in version.info.physical_ids() {
-                self.add_table(id, start_ts);
-            }
+        let mut tables = self.run.schema.read().latest().tables();
+        tables.retain(|version| self.wants(version));
+        for id in tables.iter().flat_map(|version| version.info.physical_ids()) {
+            self.add_table(id, start_ts);
         }
         info!(tables = self.tables.len(), start_ts, "changefeed follows its tables");
     }
@@ -260,7 +259,7 @@ impl Pipeline {
     /// Puts a DDL in front of the tables that it concerns, and follows the tables that it makes.
     fn learn(&mut self, effect: DdlEffect) {
         if effect.changes.is_empty() && effect.events.is_empty() {
-            debug!(job = effect.job_id, action = %effect.action.name(), reason = ?effect.ignored, "DDL without effect");
+            debug!(job = effect.job_id, action = ?effect.action, reason = ?effect.ignored, "DDL without effect");
             return;
         }
         let ts = effect.finished_ts;

@@ -94,11 +94,6 @@ impl Progress {
         self.sent_ts
     }
 
-    /// True if messages are on their way.
-    pub(crate) fn has_in_flight(&self) -> bool {
-        self.in_flight.iter().any(|batch| !batch.is_done())
-    }
-
     /// The ts up to which every row was acknowledged. Never decreases.
     pub(crate) fn checkpoint(&mut self) -> u64 {
         while let Some(front) = self.in_flight.front() {

@@ -153,7 +153,7 @@ pub(crate) async fn run_once(
     let memory = usize::try_from(info.config.memory_quota).unwrap_or(usize::MAX).min(context.quota.limit());
     let quota = context.quota.child(memory);
     let sorter_config = SorterConfig { memory_limit: memory / SORTER_SHARE, ..SorterConfig::default() };
-    let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, Arc::clone(&quota))?;
+    let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, quota)?;
     let settings = Settings {
         canal: Arc::new(plan.canal(context, limit)),
         router: plan.router,
@@ -170,7 +170,7 @@ pub(crate) async fn run_once(
         in_flight_limit: (memory / IN_FLIGHT_SHARE).min(MAX_IN_FLIGHT),
     });
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
-    let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender, quota));
+    let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender));
     let workers = Arc::clone(&context.workers);
     let pipeline = Pipeline::new(run, workers, source, events, checkpoint_ts, info.target_ts, report);
     pipeline.run(checkpoint_ts, stop).await

@@ -148,12 +148,6 @@ impl TablePipe {
         self.progress.lock().checkpoint()
     }
 
-    /// True if messages are on their way or wait to be sent.
-    pub(crate) fn is_busy(&self) -> bool {
-        let progress = self.progress.lock();
-        progress.has_in_flight() || progress.sent_ts() < self.max_pushed.load(Ordering::Acquire)
-    }
-
     /// Encodes and sends one batch.
     fn send_some(&self) -> Result<Step, FeedError> {
         let upper = self.upper.load(Ordering::Acquire);

@@ -142,9 +142,19 @@ pub(crate) async fn resolve_lock(Extract(state): Extract<Shared>, bytes: Bytes) 
         let message = format!("region {} not found", request.region_id);
         return Err(ApiError(FeedError::new("CDC:ErrAPIInvalidParam", message)));
     };
-    let (start, end) = region.raw_range().map_err(failed)?;
+    let (start, end) = (raw_bound(&region.start)?, raw_bound(&region.end)?);
     state.tikv.lock_resolver().resolve_locks(&start, &end, ts).await.map_err(failed)?;
     Ok(empty())
+}
+
+/// The raw key of a region's boundary; an empty boundary is open.
+fn raw_bound(encoded: &[u8]) -> Result<Vec<u8>, ApiError> {
+    if encoded.is_empty() {
+        return Ok(Vec::new());
+    }
+    let decoded = tidb_codec::memcomparable::decode_bytes(encoded);
+    let decoded = decoded.map_err(|e| ApiError(FeedError::new("CDC:ErrResolveLocks", format!("region boundary: {e}"))))?;
+    Ok(decoded.0)
 }
 
 /// DELETE /unsafe/service_gc_safepoint.

@@ -1,0 +1,5 @@
+//! A changefeed over real protocols: placement driver, store and broker run in this process; the test plays the SQL
+//! server by writing schema and rows as TiDB does.
+
+mod cluster;
+mod replication;
