@@ -10,7 +10,7 @@ use tikv_client::EtcdClient;
 use tikv_client::etcd::{KeepAlive, Range, WatchOptions};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::CaptureConfig;
 
@@ -155,7 +155,9 @@ impl Membership {
             let Ok(info) = serde_json::from_slice::<CaptureInfo>(&kv.value) else { continue };
             if info.address == self.info.address && info.id != self.info.id && kv.lease != 0 {
                 info!(id = %info.id, "ending the registration of an earlier process at this address");
-                self.etcd().lease_revoke(kv.lease).await?;
+                if let Err(error) = self.etcd().lease_revoke(kv.lease).await {
+                    debug!(%error, "the lease has expired meanwhile");
+                }
             }
         }
         Ok(())

@@ -91,6 +91,8 @@ pub(crate) struct Pipeline {
     sending: Option<(DdlKey, Arc<Batch>)>,
     /// The watermark that is on its way.
     watermark: Option<Arc<Batch>>,
+    /// The question to the brokers whether they are back.
+    probe: Option<tokio::task::JoinHandle<()>>,
     /// The last watermark and when it was sent.
     last_watermark: (u64, Instant),
     /// Changes after this ts are not wanted; `u64::MAX` for all.
@@ -125,6 +127,7 @@ impl Pipeline {
             barriers: Barriers::default(),
             sending: None,
             watermark: None,
+            probe: None,
             last_watermark: (start_ts, Instant::now()),
             target_ts: if target_ts == 0 { u64::MAX } else { target_ts },
             next_generation: 0,
@@ -318,6 +321,10 @@ impl Pipeline {
                     entry.pipe.schedule(&self.workers);
                 }
             }
+        }
+        if self.run.sink.trouble().is_some() && self.probe.as_ref().is_none_or(|probe| probe.is_finished()) {
+            let sink = Arc::clone(&self.run.sink);
+            self.probe = Some(tokio::task::spawn_blocking(move || sink.probe()));
         }
         while self.advance_ddl()? {}
         Ok(())

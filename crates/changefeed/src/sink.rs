@@ -35,6 +35,9 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// Why nothing can be delivered at the moment, if so.
     fn trouble(&self) -> Option<String>;
 
+    /// Asks again whether anything can be delivered, after [`Self::trouble`]. May block.
+    fn probe(&self);
+
     /// Waits a bounded time for messages in flight. May block.
     fn close(&self);
 }
@@ -122,6 +125,12 @@ impl Sink for KafkaSink {
         match producer.health() {
             Health::Good => None,
             Health::Down { reason, .. } => Some(reason),
+        }
+    }
+
+    fn probe(&self) {
+        if let Some(producer) = &*self.producer.read() {
+            producer.probe();
         }
     }
 

@@ -14,5 +14,5 @@ mod topic;
 
 pub use config::{Compression, ProducerConfig, SaslConfig};
 pub use error::SinkError;
-pub use producer::{Acknowledge, Health, Producer};
+pub use producer::{Acknowledge, Health, PROBE_TIMEOUT, Producer};
 pub use topic::{TopicAdmin, TopicSpec, is_valid_topic};

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use tracing::{debug, warn};
 
@@ -16,6 +15,9 @@ use crate::error::SinkError;
 
 /// How long closing waits for messages that are still in flight.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a probe waits for a broker.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Receives the fate of messages. One object usually stands for many messages.
 pub trait Acknowledge: Send + Sync + 'static {
@@ -89,7 +91,7 @@ impl<A: Acknowledge> ProducerContext for Context<A> {
     fn delivery(&self, result: &DeliveryResult<'_>, ack: Arc<A>) {
         let (bytes, outcome) = match result {
             Ok(message) => {
-                self.mark_good();
+                self.shared.mark_good();
                 (message.payload_len(), Ok(()))
             }
             Err((error, message)) => (message.payload_len(), Err(SinkError::from_delivery(error))),
@@ -99,14 +101,14 @@ impl<A: Acknowledge> ProducerContext for Context<A> {
     }
 }
 
-impl<A: Acknowledge> Context<A> {
-    /// An acknowledgement proves that a broker is back.
+impl Shared {
+    /// A broker has answered.
     fn mark_good(&self) {
-        let mut health = self.shared.health.lock();
+        let mut health = self.health.lock();
         if matches!(*health, Health::Down { .. }) {
             *health = Health::Good;
             drop(health);
-            (self.shared.on_health)();
+            (self.on_health)();
         }
     }
 }
@@ -170,6 +172,13 @@ impl<A: Acknowledge> Producer<A> {
     /// Whether brokers can be reached, as far as the client knows.
     pub fn health(&self) -> Health {
         self.shared.health.lock().clone()
+    }
+
+    /// Asks the brokers whether they are back, for a producer that has nothing to send. Blocks up to [`PROBE_TIMEOUT`].
+    pub fn probe(&self) {
+        if self.inner.client().fetch_metadata(None, PROBE_TIMEOUT).is_ok() {
+            self.shared.mark_good();
+        }
     }
 
     /// True if the producer is unusable and must be replaced.
