@@ -135,11 +135,7 @@ impl Engine {
 
     /// A consistent view of everything committed so far.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            at: self.db.snapshot(),
-            default: self.default.clone(),
-            write: self.write.clone(),
-        }
+        Snapshot { at: self.db.snapshot(), default: self.default.clone(), write: self.write.clone() }
     }
 
     /// Reads one of the store's own records.

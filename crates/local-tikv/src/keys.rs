@@ -42,7 +42,7 @@ pub(crate) fn encode(raw: &[u8]) -> Vec<u8> {
 /// Decodes a whole memcomparable key; `None` when it is malformed or something follows it.
 pub(crate) fn decode(encoded: &[u8]) -> Option<Vec<u8>> {
     match memcomparable::decode_bytes(encoded) {
-        Ok((raw, rest)) if rest.is_empty() => Some(raw),
+        Ok((raw, [])) => Some(raw),
         _ => None,
     }
 }
@@ -111,7 +111,7 @@ mod tests {
             let (ka, kb) = (EncodedKey::new(&a), EncodedKey::new(&b));
             let va = ka.version(ta);
             let (user, ts) = split_version(&va).unwrap();
-            prop_assert_eq!(decode(user).unwrap(), a.clone());
+            prop_assert_eq!(&decode(user).unwrap(), &a);
             prop_assert_eq!(ts, ta);
             let expected = a.cmp(&b).then(tb.cmp(&ta));
             prop_assert_eq!(va.cmp(&kb.version(tb)), expected);

@@ -6,9 +6,7 @@ use crate::engine::{Engine, EngineError, EngineOptions};
 use crate::placement::{Identity, JoinError, Placement, PlacementError, join, send_heartbeats};
 use crate::region::{RegionMap, save_sizes, watch_sizes};
 use crate::service::TikvService;
-use crate::store::{
-    Applier, Committer, LockChange, LockTable, LockWaits, MaxTs, Store, WorkPool,
-};
+use crate::store::{Applier, Committer, LockChange, LockTable, LockWaits, MaxTs, Store, WorkPool};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +80,7 @@ impl From<JoinError> for StartError {
     }
 }
 
-/// A running store.
+/// A running store. Dropping it stops it without waiting for anything, as a crash would.
 pub struct Running {
     local_addr: SocketAddr,
     identity: Identity,
@@ -90,6 +88,12 @@ pub struct Running {
     stop: CancellationToken,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 /// Starts the store: opens the data, joins PD's cluster, and serves.
@@ -137,17 +141,23 @@ impl Running {
     }
 
     /// Stops: no new requests, those in progress get 3 seconds, then everything is brought to the disk.
-    pub async fn shutdown(self) {
-        let Self { store, stop, mut server, tasks, .. } = self;
-        stop.cancel();
-        if tokio::time::timeout(SHUTDOWN_GRACE, &mut server).await.is_err() {
-            server.abort();
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        match tokio::time::timeout(SHUTDOWN_GRACE, &mut self.server).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the server had failed"),
+            Ok(Err(error)) => tracing::warn!(%error, "the server had failed"),
+            Err(_) => {
+                tracing::warn!("requests were cut off at shutdown");
+                self.server.abort();
+            }
         }
-        for task in tasks {
+        for task in self.tasks.drain(..) {
             if let Err(error) = task.await {
                 tracing::warn!(%error, "a background task had failed");
             }
         }
+        let store = self.store.clone();
         let closed = tokio::task::spawn_blocking(move || {
             store.reads.close();
             store.scans.close();

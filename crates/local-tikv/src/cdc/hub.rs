@@ -90,8 +90,7 @@ impl Subscription {
     }
 
     fn names(&self, connection: &Connection, request_id: u64) -> bool {
-        self.connection.id == connection.id
-            && (!connection.multiplexed || self.request_id == request_id)
+        self.connection.id == connection.id && (!connection.multiplexed || self.request_id == request_id)
     }
 
     fn stop(&self, error: Option<cdcpb::Error>) {
@@ -120,6 +119,9 @@ pub(super) fn pack(rows: impl IntoIterator<Item = Row>) -> Vec<(Entries, usize)>
     packed
 }
 
+/// Who gets one message of resolved timestamps: connection, request id, timestamp.
+type Audience = (u64, u64, u64);
+
 /// All subscriptions.
 #[derive(Default)]
 pub(crate) struct Hub {
@@ -130,15 +132,15 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// Adds a subscription, unless the connection has one for the region already.
-    pub(crate) fn add(&self, subscription: &Arc<Subscription>) -> Result<(), cdcpb::Error> {
+    pub(crate) fn add(&self, subscription: &Arc<Subscription>) -> Result<(), Box<cdcpb::Error>> {
         let mut regions = self.regions.lock();
         let region_id = subscription.region.id();
         let of_region = regions.entry(region_id).or_default();
         if of_region.iter().any(|other| other.names(&subscription.connection, subscription.request_id)) {
-            return Err(cdcpb::Error {
+            return Err(Box::new(cdcpb::Error {
                 duplicate_request: Some(DuplicateRequest { region_id }),
                 ..cdcpb::Error::default()
-            });
+            }));
         }
         of_region.push(subscription.clone());
         subscription.region.subscribers.fetch_add(1, Ordering::AcqRel);
@@ -235,7 +237,7 @@ impl Hub {
     /// Sends resolved timestamps: `ts`, or less where a change is unresolved. `ts` must come from PD, must have
     /// been made known to one-phase commits, and both before this call.
     pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) {
-        let mut batches: HashMap<(u64, u64, u64), (Arc<Connection>, Vec<u64>)> = HashMap::new();
+        let mut batches: HashMap<Audience, (Arc<Connection>, Vec<u64>)> = HashMap::new();
         let regions = self.regions.lock();
         for (region_id, subscriptions) in regions.iter() {
             let mut bound = None;
@@ -243,7 +245,9 @@ impl Hub {
                 if subscription.state.load(Ordering::Acquire) != LIVE {
                     continue;
                 }
-                let bound = *bound.get_or_insert_with(|| locks.oldest_change(*region_id).map_or(ts, |oldest| oldest.min(ts)));
+                let bound = *bound.get_or_insert_with(|| {
+                    locks.oldest_change(*region_id).map_or(ts, |oldest| oldest.min(ts))
+                });
                 let before = subscription.resolved_ts.fetch_max(bound, Ordering::AcqRel);
                 if bound <= before {
                     continue;

@@ -70,10 +70,8 @@ pub(super) async fn register(
     let (region_id, request_id) = (request.region_id, request.request_id);
     let started = match check_request(&store, version, &request) {
         Ok(()) => match PendingScan::new(&limits) {
-            Some(pending) => {
-                subscribe(&store, &connection, request).await.map(|start| (start, pending))
-            }
-            None => Err(busy()),
+            Some(pending) => subscribe(&store, &connection, request).await.map(|start| (start, pending)),
+            None => Err(Box::new(busy())),
         },
         Err(error) => Err(error),
     };
@@ -82,7 +80,7 @@ pub(super) async fn register(
         Err(error) => connection.sink.push_control(Event {
             region_id,
             request_id,
-            event: Some(EventBody::Error(error)),
+            event: Some(EventBody::Error(*error)),
             ..Event::default()
         }),
     }
@@ -93,15 +91,18 @@ fn check_request(
     store: &Store,
     version: ClientVersion,
     request: &ChangeDataRequest,
-) -> Result<(), cdcpb::Error> {
+) -> Result<(), Box<cdcpb::Error>> {
     let asked = request.header.as_ref().map_or(0, |header| header.cluster_id);
     if version.sends_cluster_id() && asked != store.cluster_id {
         let mismatch = ClusterIdMismatch { current: store.cluster_id, request: asked };
-        return Err(cdcpb::Error { cluster_id_mismatch: Some(mismatch), ..cdcpb::Error::default() });
+        return Err(Box::new(cdcpb::Error {
+            cluster_id_mismatch: Some(mismatch),
+            ..cdcpb::Error::default()
+        }));
     }
     if request.kv_api != i32::from(cdcpb::change_data_request::KvApi::TiDb) {
         let compatibility = Compatibility { required_version: KV_API_VERSION.to_owned() };
-        return Err(cdcpb::Error { compatibility: Some(compatibility), ..cdcpb::Error::default() });
+        return Err(Box::new(cdcpb::Error { compatibility: Some(compatibility), ..cdcpb::Error::default() }));
     }
     Ok(())
 }
@@ -125,7 +126,7 @@ async fn subscribe(
     store: &Arc<Store>,
     connection: &Arc<Connection>,
     request: ChangeDataRequest,
-) -> Result<Start, cdcpb::Error> {
+) -> Result<Start, Box<cdcpb::Error>> {
     let region_id = request.region_id;
     let (sender, receiver) = oneshot::channel();
     let task = {
@@ -139,8 +140,8 @@ async fn subscribe(
     // The queue may be full, and the wait for room must not block the runtime.
     let queued = tokio::task::spawn_blocking(move || store.committer.run(task)).await;
     match queued {
-        Ok(Ok(())) => receiver.await.unwrap_or_else(|_| Err(not_found(region_id))),
-        _ => Err(not_found(region_id)),
+        Ok(Ok(())) => receiver.await.unwrap_or_else(|_| Err(Box::new(not_found(region_id)))),
+        _ => Err(Box::new(not_found(region_id))),
     }
 }
 
@@ -148,8 +149,9 @@ fn subscribe_now(
     store: &Store,
     connection: Arc<Connection>,
     request: &ChangeDataRequest,
-) -> Result<Start, cdcpb::Error> {
-    let region = store.regions.get(request.region_id).ok_or_else(|| not_found(request.region_id))?;
+) -> Result<Start, Box<cdcpb::Error>> {
+    let region =
+        store.regions.get(request.region_id).ok_or_else(|| Box::new(not_found(request.region_id)))?;
     let wanted = decode_range(request).and_then(|wanted| region.range().intersect(&wanted));
     let range = wanted.unwrap_or_else(|| region.range().clone());
     let subscription = Arc::new(Subscription::new(
@@ -164,7 +166,8 @@ fn subscribe_now(
     store.hub.add(&subscription)?;
     if let Err(error) = store.regions.check_epoch(&region, request.region_epoch.as_ref()) {
         store.hub.remove(|other| std::ptr::eq(other, Arc::as_ptr(&subscription)), None);
-        return Err(cdcpb::Error { epoch_not_match: error.epoch_not_match, ..cdcpb::Error::default() });
+        let epoch_not_match = error.epoch_not_match;
+        return Err(Box::new(cdcpb::Error { epoch_not_match, ..cdcpb::Error::default() }));
     }
     let locks = store.locks.scan(&subscription.range, usize::MAX, |lock| lock.kind.changes_data());
     Ok((subscription, store.engine.snapshot(), locks))
@@ -200,7 +203,9 @@ async fn scan(store: Arc<Store>, limits: Arc<ScanLimits>, start: Start, pending:
         scan = back;
         for (entries, bytes) in pack(rows) {
             let event = subscription.event(EventBody::Entries(entries));
-            if subscription.is_stopped() || subscription.connection.sink.push_scanned(event, bytes).await.is_err() {
+            if subscription.is_stopped()
+                || subscription.connection.sink.push_scanned(event, bytes).await.is_err()
+            {
                 return;
             }
         }

@@ -29,6 +29,9 @@ pub(crate) enum Found<L> {
     Blocked(L),
 }
 
+/// Results by raw key, in the order of the scan.
+pub(crate) type Page<L> = Vec<(Vec<u8>, Found<L>)>;
+
 /// The first `limit` keys of `range` at `ts` (the last ones when `reverse`), with locks of the range merged in.
 pub(crate) fn scan<L: Clone>(
     view: &impl Versions,
@@ -37,7 +40,7 @@ pub(crate) fn scan<L: Clone>(
     limit: usize,
     reverse: bool,
     overrides: &BTreeMap<Vec<u8>, Override<L>>,
-) -> Result<Vec<(Vec<u8>, Found<L>)>, EngineError> {
+) -> Result<Page<L>, EngineError> {
     let mut found = Vec::new();
     let mut collect = |key: Vec<u8>, value: Bytes| {
         if !overrides.contains_key(&key) {

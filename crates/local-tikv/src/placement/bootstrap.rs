@@ -91,12 +91,13 @@ async fn identify(
     cluster_id: u64,
 ) -> Result<Identity, JoinError> {
     if let Some(record) = engine.meta(IDENTITY_KEY)? {
-        let numbers: [u8; 16] =
-            record.as_slice().try_into().map_err(|_| EngineError::Key(record.len()))?;
+        let numbers: [u8; 16] = record.as_slice().try_into().map_err(|_| EngineError::Key(record.len()))?;
         let numbers = u128::from_be_bytes(numbers);
         let identity = Identity { cluster_id: (numbers >> 64) as u64, store_id: numbers as u64 };
         if identity.cluster_id != cluster_id {
-            return Err(PlacementError::OtherCluster { stored: identity.cluster_id, served: cluster_id }.into());
+            return Err(
+                PlacementError::OtherCluster { stored: identity.cluster_id, served: cluster_id }.into()
+            );
         }
         return Ok(identity);
     }
@@ -130,7 +131,12 @@ async fn bootstrap(
             let id = alloc_id(client, cluster_id).await?;
             let peer_id = alloc_id(client, cluster_id).await?;
             let peer = metapb::Peer { id: peer_id, store_id: identity.store_id, ..metapb::Peer::default() };
-            metapb::Region { id, region_epoch: Some(FIRST_EPOCH), peers: vec![peer], ..metapb::Region::default() }
+            metapb::Region {
+                id,
+                region_epoch: Some(FIRST_EPOCH),
+                peers: vec![peer],
+                ..metapb::Region::default()
+            }
         }
     };
     save(engine, vec![(PREPARED_KEY.to_vec(), Some(encode_record(&region, 0)))])?;

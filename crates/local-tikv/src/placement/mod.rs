@@ -128,7 +128,8 @@ impl Placement {
         self.regions_changed.notify_one();
         let request = pdpb::ReportBatchSplitRequest { header: self.header(), regions };
         let result = call("ReportBatchSplit", self.client().report_batch_split(request)).await;
-        if let Err(error) = result.and_then(|answer| check_header("ReportBatchSplit", answer.header.as_ref())) {
+        if let Err(error) = result.and_then(|answer| check_header("ReportBatchSplit", answer.header.as_ref()))
+        {
             tracing::warn!(%error, "PD did not take the report of a split");
         }
     }

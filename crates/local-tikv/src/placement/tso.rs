@@ -43,9 +43,10 @@ async fn serve(mut client: PdClient<Channel>, cluster_id: u64, mut queue: mpsc::
     let mut stream: Option<TsoStream> = None;
     let mut round = Vec::new();
     while queue.recv_many(&mut round, MAX_QUEUED).await > 0 {
-        let result = tokio::time::timeout(CALL_TIMEOUT, ask(&mut client, cluster_id, &mut stream, round.len()))
-            .await
-            .unwrap_or_else(|_| Err(PlacementError::Timestamp(format!("no answer in {CALL_TIMEOUT:?}"))));
+        let result =
+            tokio::time::timeout(CALL_TIMEOUT, ask(&mut client, cluster_id, &mut stream, round.len()))
+                .await
+                .unwrap_or_else(|_| Err(PlacementError::Timestamp(format!("no answer in {CALL_TIMEOUT:?}"))));
         if result.is_err() {
             stream = None;
         }

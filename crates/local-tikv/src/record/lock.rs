@@ -81,9 +81,14 @@ impl Lock {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.primary.len() + self.value.len().min(256));
         out.push(self.kind.tag());
-        for number in
-            [self.start_ts, self.ttl_ms, self.for_update_ts, self.min_commit_ts, self.txn_size, self.txn_source]
-        {
+        for number in [
+            self.start_ts,
+            self.ttl_ms,
+            self.for_update_ts,
+            self.min_commit_ts,
+            self.txn_size,
+            self.txn_source,
+        ] {
             out.extend_from_slice(&number.to_be_bytes());
         }
         out.extend_from_slice(&(self.primary.len() as u32).to_be_bytes());
@@ -109,7 +114,17 @@ impl Lock {
         let primary_len = fields.u32()? as usize;
         let primary = Bytes::copy_from_slice(fields.bytes(primary_len)?);
         let value = take_value(&mut fields)?;
-        Some(Self { kind, start_ts, primary, ttl_ms, for_update_ts, min_commit_ts, txn_size, txn_source, value })
+        Some(Self {
+            kind,
+            start_ts,
+            primary,
+            ttl_ms,
+            for_update_ts,
+            min_commit_ts,
+            txn_size,
+            txn_source,
+            value,
+        })
     }
 
     /// The lock as clients see it.

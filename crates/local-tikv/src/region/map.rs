@@ -7,6 +7,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 use tikv_proto::{errorpb, kvrpcpb, metapb};
 
+/// Why a request does not fit the regions of this store.
+pub(crate) type RegionError = Box<errorpb::Error>;
+
 #[derive(Default)]
 struct State {
     by_id: HashMap<u64, Arc<Region>>,
@@ -52,18 +55,21 @@ impl RegionMap {
     }
 
     /// Finds the region that a request is meant for, if its view of it is current.
-    pub(crate) fn check(&self, context: Option<&kvrpcpb::Context>) -> Result<Arc<Region>, errorpb::Error> {
-        let context = context.ok_or_else(|| errorpb::Error {
-            message: "the request has no context: region unknown".to_owned(),
-            region_not_found: Some(errorpb::RegionNotFound { region_id: 0 }),
-            ..errorpb::Error::default()
+    pub(crate) fn check(&self, context: Option<&kvrpcpb::Context>) -> Result<Arc<Region>, RegionError> {
+        let context = context.ok_or_else(|| {
+            Box::new(errorpb::Error {
+                message: "the request has no context: region unknown".to_owned(),
+                region_not_found: Some(errorpb::RegionNotFound { region_id: 0 }),
+                ..errorpb::Error::default()
+            })
         })?;
         if let Some(peer) = &context.peer
             && peer.store_id != self.store_id
         {
-            return Err(self.store_not_match(peer.store_id));
+            return Err(Box::new(self.store_not_match(peer.store_id)));
         }
-        let region = self.get(context.region_id).ok_or_else(|| region_not_found(context.region_id))?;
+        let region =
+            self.get(context.region_id).ok_or_else(|| Box::new(region_not_found(context.region_id)))?;
         self.check_epoch(&region, context.region_epoch.as_ref())?;
         Ok(region)
     }
@@ -73,11 +79,11 @@ impl RegionMap {
         &self,
         region: &Region,
         epoch: Option<&metapb::RegionEpoch>,
-    ) -> Result<(), errorpb::Error> {
+    ) -> Result<(), RegionError> {
         if epoch.is_some_and(|epoch| epoch.version == region.version()) {
             return Ok(());
         }
-        Err(self.epoch_not_match(region.id(), epoch))
+        Err(Box::new(self.epoch_not_match(region.id(), epoch)))
     }
 
     /// The answer to a request with an old (or no) epoch: the region as it is now, with its left neighbour, which
@@ -132,11 +138,11 @@ pub(crate) fn region_not_found(region_id: u64) -> errorpb::Error {
 }
 
 /// Checks that a raw key belongs to the region.
-pub(crate) fn check_key(region: &Region, key: &[u8]) -> Result<(), errorpb::Error> {
+pub(crate) fn check_key(region: &Region, key: &[u8]) -> Result<(), RegionError> {
     if region.range().contains(key) {
         return Ok(());
     }
-    Err(errorpb::Error {
+    Err(Box::new(errorpb::Error {
         message: format!("key is not in region {}", region.id()),
         key_not_in_region: Some(errorpb::KeyNotInRegion {
             key: crate::keys::encode(key).into(),
@@ -145,5 +151,5 @@ pub(crate) fn check_key(region: &Region, key: &[u8]) -> Result<(), errorpb::Erro
             end_key: region.meta().end_key.clone(),
         }),
         ..errorpb::Error::default()
-    })
+    }))
 }

@@ -4,7 +4,7 @@ mod map;
 mod size;
 mod split;
 
-pub(crate) use map::{RegionMap, check_key, region_not_found};
+pub(crate) use map::{RegionError, RegionMap, check_key, region_not_found};
 pub(crate) use size::{save_sizes, watch_sizes};
 pub(crate) use split::{SplitError, split_region};
 

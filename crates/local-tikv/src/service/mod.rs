@@ -2,17 +2,17 @@
 
 mod locks;
 mod reads;
+mod resolution;
 mod writes;
 
 use crate::keys::KeyRange;
-use crate::region::Region;
+use crate::region::{Region, RegionError};
 use crate::store::{Refusal, Store};
 use crate::txn::{Key, TxnError};
 use bytes::Bytes;
 use std::sync::Arc;
 use tikv_proto::kvrpcpb::*;
 use tikv_proto::tikvpb::tikv_server::Tikv;
-use tikv_proto::errorpb;
 use tonic::{Request, Response, Status};
 
 /// Longest key, in bytes: its version key must fit the engine's 64 KiB.
@@ -47,7 +47,7 @@ enum Failure {
     /// The whole call fails.
     Call(Status),
     /// The request went to the wrong place.
-    Region(Box<errorpb::Error>),
+    Region(RegionError),
     /// The command was refused.
     Key(Box<KeyError>),
 }
@@ -61,9 +61,9 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<errorpb::Error> for Failure {
-    fn from(error: errorpb::Error) -> Self {
-        Self::Region(Box::new(error))
+impl From<RegionError> for Failure {
+    fn from(error: RegionError) -> Self {
+        Self::Region(error)
     }
 }
 
@@ -96,7 +96,10 @@ fn key(raw: Bytes) -> Result<Key, Status> {
 
 fn check_key_len(raw: &[u8]) -> Result<(), Status> {
     if raw.is_empty() || raw.len() > MAX_KEY_LEN {
-        return Err(Status::invalid_argument(format!("a key has 1 to {MAX_KEY_LEN} bytes, not {}", raw.len())));
+        return Err(Status::invalid_argument(format!(
+            "a key has 1 to {MAX_KEY_LEN} bytes, not {}",
+            raw.len()
+        )));
     }
     Ok(())
 }

@@ -134,11 +134,7 @@ fn value_of_lock(store: &Store, key: &[u8], lock: &Lock) -> Result<Option<Bytes>
     mvcc::value_of(&view, &EncodedKey::new(key), lock.start_ts, &lock.value).map(Some)
 }
 
-fn read_keys(
-    store: &Store,
-    keys: &[Bytes],
-    rules: &ReadRules,
-) -> Result<Attempt<Vec<KvPair>>, EngineError> {
+fn read_keys(store: &Store, keys: &[Bytes], rules: &ReadRules) -> Result<Attempt<Vec<KvPair>>, EngineError> {
     let mut pairs = Vec::with_capacity(keys.len());
     for key in keys {
         match read_key(store, key, rules)? {

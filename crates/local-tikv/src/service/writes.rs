@@ -43,8 +43,10 @@ impl TikvService {
         check_ts(request.commit_version)?;
         let (start_ts, commit_ts) = (request.start_version, request.commit_version);
         let keys = keys(request.keys)?;
-        self.for_each(request.context.as_ref(), keys, move |exec, key| txn::commit(exec, key, start_ts, commit_ts))
-            .await?;
+        self.for_each(request.context.as_ref(), keys, move |exec, key| {
+            txn::commit(exec, key, start_ts, commit_ts)
+        })
+        .await?;
         Ok(CommitResponse { commit_version: commit_ts, ..CommitResponse::default() })
     }
 
@@ -57,8 +59,10 @@ impl TikvService {
         check_ts(request.start_version)?;
         let start_ts = request.start_version;
         let keys = keys(request.keys)?;
-        self.for_each(request.context.as_ref(), keys, move |exec, key| txn::batch_rollback(exec, key, start_ts))
-            .await?;
+        self.for_each(request.context.as_ref(), keys, move |exec, key| {
+            txn::batch_rollback(exec, key, start_ts)
+        })
+        .await?;
         Ok(BatchRollbackResponse::default())
     }
 
@@ -101,8 +105,7 @@ impl TikvService {
         self.check_cluster(request.context.as_ref())?;
         check_ts(request.safe_point)?;
         let region = self.store.regions.check(request.context.as_ref())?;
-        let old_locks =
-            self.store.locks.scan(region.range(), 1, |lock| lock.start_ts <= request.safe_point);
+        let old_locks = self.store.locks.scan(region.range(), 1, |lock| lock.start_ts <= request.safe_point);
         if let Some((key, lock)) = old_locks.first() {
             return Err(TxnError::Locked(Box::new(lock.info(key))).into());
         }
@@ -151,7 +154,7 @@ impl TikvService {
             }),
             Err(SplitError::Changed) => {
                 let asked = region.meta().region_epoch.as_ref();
-                Err(self.store.regions.epoch_not_match(region.id(), asked).into())
+                Err(Failure::Region(Box::new(self.store.regions.epoch_not_match(region.id(), asked))))
             }
             Err(error) => Err(Status::unavailable(error.to_string()).into()),
         }
@@ -191,7 +194,8 @@ fn prewrite_command(request: PrewriteRequest) -> Result<Prewrite, Status> {
             Ok(PessimisticAction::DoPessimisticCheck) => {
                 let expected = request.for_update_ts_constraints.iter().find(|c| c.index as usize == index);
                 PessimisticCheck::Locked {
-                    expected_for_update_ts: expected.map_or(0, |constraint| constraint.expected_for_update_ts),
+                    expected_for_update_ts: expected
+                        .map_or(0, |constraint| constraint.expected_for_update_ts),
                 }
             }
             Ok(PessimisticAction::DoConstraintCheck) => PessimisticCheck::Constraints,
@@ -224,7 +228,12 @@ fn prewrite_mutation(mutation: kvrpcpb::Mutation, check: PessimisticCheck) -> Re
         Op::Lock => (Some(LockKind::Lock), false),
         Op::Insert => (Some(LockKind::Put), true),
         Op::CheckNotExists => (None, true),
-        op => return Err(Status::unimplemented(format!("{} is not supported in a prewrite", op.as_str_name()))),
+        op => {
+            return Err(Status::unimplemented(format!(
+                "{} is not supported in a prewrite",
+                op.as_str_name()
+            )));
+        }
     };
     Ok(Mutation { key: key(mutation.key)?, kind, value: mutation.value, must_be_new, assertion, check })
 }

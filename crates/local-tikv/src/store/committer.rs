@@ -23,7 +23,7 @@ const MAX_GROUP: usize = 512;
 /// A batch is closed once it holds this many bytes.
 const MAX_GROUP_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a write keeps to itself until it is applied. 
+/// What a write keeps to itself until it is applied.
 #[derive(Default)]
 pub(crate) struct Guards {
     /// Announcement of a one-phase commit.
@@ -57,7 +57,7 @@ pub(crate) struct Pending {
 }
 
 enum Message {
-    Write(Box<Pending>),
+    Write(Pending),
     Run(Box<dyn FnOnce() + Send>),
     Stop,
 }
@@ -92,7 +92,7 @@ impl Committer {
 
     /// Queues a write; blocks while the queue is full.
     pub(crate) fn submit(&self, pending: Pending) {
-        if let Err(refused) = self.sender.send(Message::Write(Box::new(pending)))
+        if let Err(refused) = self.sender.send(Message::Write(pending))
             && let Message::Write(pending) = refused.0
         {
             (pending.done)(Err(EngineError::Closed));
@@ -114,7 +114,7 @@ impl Committer {
 }
 
 fn work(applier: &Applier, receiver: &Receiver<Message>) {
-    let mut group: Vec<Box<Pending>> = Vec::new();
+    let mut group: Vec<Pending> = Vec::new();
     loop {
         let Ok(mut message) = receiver.recv() else { return };
         let mut bytes = 0;
@@ -144,7 +144,7 @@ fn work(applier: &Applier, receiver: &Receiver<Message>) {
 }
 
 impl Applier {
-    fn commit(&self, group: &mut Vec<Box<Pending>>) {
+    fn commit(&self, group: &mut Vec<Pending>) {
         if group.is_empty() {
             return;
         }
@@ -155,7 +155,7 @@ impl Applier {
             tracing::error!(%error, "a write failed: the store takes no more writes until it is restarted");
         }
         for pending in group.drain(..) {
-            let Pending { region, mut writes, guards, done } = *pending;
+            let Pending { region, mut writes, guards, done } = pending;
             if result.is_ok() {
                 region.add_written(writes.bytes as u64);
                 self.emit(&region, &writes.rows);
@@ -171,7 +171,8 @@ impl Applier {
         let taken: Vec<(Box<[u8]>, u64)> = if self.waits.is_empty() {
             Vec::new()
         } else {
-            let taken = changes.iter().filter_map(|change| Some((&change.key, change.lock.as_ref()?.start_ts)));
+            let taken =
+                changes.iter().filter_map(|change| Some((&change.key, change.lock.as_ref()?.start_ts)));
             taken.map(|(key, holder)| (key.clone(), holder)).collect()
         };
         let freed = self.locks.apply(region_id, changes);

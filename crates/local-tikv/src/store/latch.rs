@@ -25,10 +25,7 @@ impl Latches {
     /// Waits until no earlier command holds a latch on any of `keys`.
     ///
     /// All queues are entered at once, so two commands can never wait for each other.
-    pub(crate) async fn acquire<'k>(
-        self: &Arc<Self>,
-        keys: impl Iterator<Item = &'k [u8]>,
-    ) -> LatchGuard {
+    pub(crate) async fn acquire<'k>(self: &Arc<Self>, keys: impl Iterator<Item = &'k [u8]>) -> LatchGuard {
         let mut hashes: Vec<u64> = keys.map(hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
@@ -64,7 +61,9 @@ impl Drop for LatchGuard {
         let mut queues = self.latches.queues.lock();
         for hash in &self.hashes {
             let Some(queue) = queues.get_mut(hash) else { continue };
-            let Some(at) = queue.iter().position(|ticket| Arc::ptr_eq(ticket, &self.ticket)) else { continue };
+            let Some(at) = queue.iter().position(|ticket| Arc::ptr_eq(ticket, &self.ticket)) else {
+                continue;
+            };
             queue.remove(at);
             match queue.front() {
                 None => {

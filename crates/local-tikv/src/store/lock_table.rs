@@ -120,7 +120,7 @@ impl LockTable {
         {
             return vec![(key.to_vec(), Obstacle::InFlight(flight.done.clone()))];
         }
-        let judged = |(key, lock): (&Box<[u8]>, &Arc<Lock>)| {
+        let judged = |(key, lock): (&[u8], &Arc<Lock>)| {
             rules.judge(key, lock).map(|obstacle| (key.to_vec(), obstacle))
         };
         let locks = bounded(&state.locks, range);
@@ -242,7 +242,7 @@ impl Drop for InFlightGuard {
 fn bounded<'a, V>(
     map: &'a BTreeMap<Box<[u8]>, V>,
     range: &KeyRange,
-) -> impl DoubleEndedIterator<Item = (&'a Box<[u8]>, &'a V)> {
+) -> impl DoubleEndedIterator<Item = (&'a [u8], &'a V)> {
     let start = range.start.as_slice();
     let end = match range.end.as_slice() {
         [] => Bound::Unbounded,
@@ -250,7 +250,7 @@ fn bounded<'a, V>(
         end => Bound::Excluded(end.max(start)),
     };
     let bounds = (Bound::Included(start), end);
-    map.range::<[u8], _>(bounds)
+    map.range::<[u8], _>(bounds).map(|(key, value)| (&**key, value))
 }
 
 fn track(tracker: &mut Tracker, lock: &Lock) {

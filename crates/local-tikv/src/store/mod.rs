@@ -18,7 +18,7 @@ pub(crate) use work_pool::WorkPool;
 use crate::cdc::Hub;
 use crate::engine::{Engine, EngineError, Snapshot};
 use crate::placement::Placement;
-use crate::region::{Region, RegionMap, check_key};
+use crate::region::{Region, RegionError, RegionMap, check_key};
 use crate::txn::Execution;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -61,14 +61,14 @@ pub(crate) struct Store {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// The request went to the wrong place, or the store is busy.
-    Region(Box<errorpb::Error>),
+    Region(RegionError),
     /// The engine failed.
     Engine(EngineError),
 }
 
-impl From<errorpb::Error> for Refusal {
-    fn from(error: errorpb::Error) -> Self {
-        Self::Region(Box::new(error))
+impl From<RegionError> for Refusal {
+    fn from(error: RegionError) -> Self {
+        Self::Region(error)
     }
 }
 
@@ -105,7 +105,8 @@ impl Store {
         keys: impl Iterator<Item = &'k [u8]>,
     ) -> Result<Admission, Refusal> {
         let Some(pass) = region.enter().await else {
-            return Err(self.regions.epoch_not_match(region.id(), region.meta().region_epoch.as_ref()).into());
+            let asked = region.meta().region_epoch.as_ref();
+            return Err(Refusal::Region(Box::new(self.regions.epoch_not_match(region.id(), asked))));
         };
         let latch = self.latches.acquire(keys).await;
         let guards = Guards { in_flight: None, latch: Some(latch), pass: Some(pass) };
@@ -194,13 +195,12 @@ impl Store {
 
 /// The answer of a store with too much to do.
 fn busy() -> Refusal {
-    errorpb::Error {
+    Refusal::Region(Box::new(errorpb::Error {
         message: "server is busy".to_owned(),
         server_is_busy: Some(errorpb::ServerIsBusy {
             reason: "too many commands are queued".to_owned(),
             ..errorpb::ServerIsBusy::default()
         }),
         ..errorpb::Error::default()
-    }
-    .into()
+    }))
 }

@@ -37,12 +37,7 @@ pub(crate) fn commit<V: Versions>(
 }
 
 /// Turns one lock into a version.
-pub(super) fn commit_lock<V: Versions>(
-    exec: &mut Execution<'_, V>,
-    key: &Key,
-    lock: &Lock,
-    commit_ts: u64,
-) {
+pub(super) fn commit_lock<V: Versions>(exec: &mut Execution<'_, V>, key: &Key, lock: &Lock, commit_ts: u64) {
     let kind = match lock.kind {
         LockKind::Put => WriteKind::Put,
         LockKind::Delete => WriteKind::Delete,

@@ -174,7 +174,7 @@ fn verdict(error: &TxnError) -> Verdict {
 
 /// Some values are short, some are long.
 fn value_for(key: u8, start_ts: u64) -> Vec<u8> {
-    let len = if start_ts % 3 == 0 { 300 } else { 4 };
+    let len = if start_ts.is_multiple_of(3) { 300 } else { 4 };
     vec![key ^ start_ts as u8; len]
 }
 
@@ -198,7 +198,7 @@ enum Step {
     Lock { txn: usize, key: u8 },
     Unlock { txn: usize, key: u8 },
     Resolve { txn: usize, commit: bool },
-    Read { key: u8, back: u64 },
+    Read { back: u64 },
     Collect { back: u64 },
 }
 
@@ -215,7 +215,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (txn.clone(), 0..KEYS).prop_map(|(txn, key)| Step::Lock { txn, key }),
         1 => (txn.clone(), 0..KEYS).prop_map(|(txn, key)| Step::Unlock { txn, key }),
         2 => (txn, any::<bool>()).prop_map(|(txn, commit)| Step::Resolve { txn, commit }),
-        2 => (0..KEYS, 0u64..6).prop_map(|(key, back)| Step::Read { key, back }),
+        2 => (0u64..6).prop_map(|back| Step::Read { back }),
         1 => (4u64..12).prop_map(|back| Step::Collect { back }),
     ];
     proptest::collection::vec(step, 1..60)
@@ -279,7 +279,7 @@ impl Bench {
                     self.resolve(start_ts, *commit);
                 }
             }
-            Step::Read { back, .. } => {
+            Step::Read { back } => {
                 let ts = self.clock.saturating_sub(*back);
                 self.read_ts = self.read_ts.max(ts);
                 self.system.max_ts.update(ts);
@@ -289,7 +289,14 @@ impl Bench {
         self.compare();
     }
 
-    fn prewrite(&mut self, start_ts: u64, pessimistic: bool, keys: &BTreeSet<u8>, kind: LockKind, one_phase: bool) {
+    fn prewrite(
+        &mut self,
+        start_ts: u64,
+        pessimistic: bool,
+        keys: &BTreeSet<u8>,
+        kind: LockKind,
+        one_phase: bool,
+    ) {
         let command = Prewrite {
             primary: Bytes::from(raw_key(0)),
             start_ts,
@@ -306,7 +313,11 @@ impl Bench {
                 .map(|key| Mutation {
                     key: user_key(*key),
                     kind: Some(kind),
-                    value: if kind == LockKind::Put { value_for(*key, start_ts).into() } else { Bytes::new() },
+                    value: if kind == LockKind::Put {
+                        value_for(*key, start_ts).into()
+                    } else {
+                        Bytes::new()
+                    },
                     must_be_new: false,
                     assertion: Default::default(),
                     check: if pessimistic {
@@ -317,11 +328,15 @@ impl Bench {
                 })
                 .collect(),
         };
-        let judged: Vec<_> = keys.iter().map(|key| self.model.prewrite(*key, start_ts, pessimistic)).collect();
+        let judged: Vec<_> =
+            keys.iter().map(|key| self.model.prewrite(*key, start_ts, pessimistic)).collect();
         let first_hard = judged.iter().find_map(|j| j.err().filter(|v| *v != Verdict::Locked));
         let expected = first_hard.or_else(|| judged.iter().find_map(|j| j.err())).unwrap_or(Verdict::Ok);
         let own_locks = keys.iter().any(|key| {
-            self.model.locks.get(key).is_some_and(|l| l.start_ts == start_ts && l.kind != LockKind::Pessimistic)
+            self.model
+                .locks
+                .get(key)
+                .is_some_and(|l| l.start_ts == start_ts && l.kind != LockKind::Pessimistic)
         });
         match self.system.run(|exec| prewrite(exec, &command)) {
             Err(errors) => assert_eq!(verdict(errors.last().unwrap()), expected),
@@ -331,7 +346,11 @@ impl Bench {
                 for row in &rows {
                     let key = row.key[1];
                     assert_eq!(row.kind, if is_committed { RowKind::Committed } else { RowKind::Prewrite });
-                    let at = if is_committed { done.one_pc_commit_ts - 1 } else { command.for_update_ts.max(start_ts) };
+                    let at = if is_committed {
+                        done.one_pc_commit_ts - 1
+                    } else {
+                        command.for_update_ts.max(start_ts)
+                    };
                     let old = self.model.visible(key, at).unwrap_or_default();
                     assert_eq!(row.old_value, OldValue::Known(old.into()));
                 }
@@ -364,13 +383,17 @@ impl Bench {
                 || self.model.own_commit(*key, start_ts).is_some()
         };
         let expected = if keys.iter().all(fits) { Verdict::Ok } else { Verdict::LockNotFound };
-        let result = self.system.run(|exec| keys.iter().try_for_each(|key| commit(exec, &user_key(*key), start_ts, commit_ts)));
+        let result = self
+            .system
+            .run(|exec| keys.iter().try_for_each(|key| commit(exec, &user_key(*key), start_ts, commit_ts)));
         match result {
             Err(error) => assert_eq!(verdict(&error), expected),
             Ok(_) => {
                 assert_eq!(expected, Verdict::Ok);
                 for key in keys {
-                    if let Some(lock) = self.model.locks.get(key).copied().filter(|lock| lock.start_ts == start_ts) {
+                    if let Some(lock) =
+                        self.model.locks.get(key).copied().filter(|lock| lock.start_ts == start_ts)
+                    {
                         self.model.commit(*key, start_ts, commit_ts, lock.kind);
                     }
                 }
@@ -381,12 +404,15 @@ impl Bench {
     fn rollback(&mut self, start_ts: u64, keys: &BTreeSet<u8>) {
         self.read_ts = self.read_ts.max(start_ts);
         let held = |key: &u8| self.model.locks.get(key).is_some_and(|lock| lock.start_ts == start_ts);
-        let expected = if keys.iter().any(|key| !held(key) && self.model.own_commit(*key, start_ts).is_some()) {
+        let expected = if keys.iter().any(|key| !held(key) && self.model.own_commit(*key, start_ts).is_some())
+        {
             Verdict::Committed
         } else {
             Verdict::Ok
         };
-        let result = self.system.run(|exec| keys.iter().try_for_each(|key| batch_rollback(exec, &user_key(*key), start_ts)));
+        let result = self
+            .system
+            .run(|exec| keys.iter().try_for_each(|key| batch_rollback(exec, &user_key(*key), start_ts)));
         match result {
             Err(error) => assert_eq!(verdict(&error), expected),
             Ok(_) => {
@@ -435,7 +461,9 @@ impl Bench {
                 assert_eq!(verdict(&error), expected);
             }
             (Ok((locked, _)), held) => {
-                assert!(held.is_none_or(|lock| lock.start_ts == start_ts && lock.kind == LockKind::Pessimistic));
+                assert!(
+                    held.is_none_or(|lock| lock.start_ts == start_ts && lock.kind == LockKind::Pessimistic)
+                );
                 assert_eq!(locked[0].value.as_deref().map(<[u8]>::to_vec), self.model.visible(key, u64::MAX));
                 self.model.locks.insert(key, ModelLock { start_ts, kind: LockKind::Pessimistic });
             }
@@ -455,8 +483,13 @@ impl Bench {
 
     fn resolve(&mut self, start_ts: u64, commit: bool) {
         let commit_ts = if commit { self.now() } else { 0 };
-        let held: Vec<u8> =
-            self.model.locks.iter().filter(|(_, lock)| lock.start_ts == start_ts).map(|(key, _)| *key).collect();
+        let held: Vec<u8> = self
+            .model
+            .locks
+            .iter()
+            .filter(|(_, lock)| lock.start_ts == start_ts)
+            .map(|(key, _)| *key)
+            .collect();
         if !commit && !held.is_empty() {
             self.read_ts = self.read_ts.max(start_ts);
         }
@@ -502,7 +535,11 @@ impl Bench {
             assert_eq!(lock, self.model.locks.get(&key).map(|lock| (lock.start_ts, lock.kind)));
             for ts in self.model.safe_point..=self.clock + 2 {
                 let seen = mvcc::get(&self.system.memory, &user_key(key).encoded, ts).unwrap();
-                assert_eq!(seen.map(|value| value.to_vec()), self.model.visible(key, ts), "key {key} at {ts}");
+                assert_eq!(
+                    seen.map(|value| value.to_vec()),
+                    self.model.visible(key, ts),
+                    "key {key} at {ts}"
+                );
             }
         }
         let ts = self.clock;
@@ -510,7 +547,8 @@ impl Bench {
             (0..KEYS).filter_map(|key| Some((raw_key(key), self.model.visible(key, ts)?))).collect();
         for reverse in [false, true] {
             let overrides: BTreeMap<Vec<u8>, Override<()>> = BTreeMap::new();
-            let found = mvcc::scan(&self.system.memory, &KeyRange::default(), ts, 3, reverse, &overrides).unwrap();
+            let found =
+                mvcc::scan(&self.system.memory, &KeyRange::default(), ts, 3, reverse, &overrides).unwrap();
             let found: Vec<_> = found
                 .into_iter()
                 .map(|(key, found)| match found {
@@ -525,7 +563,8 @@ impl Bench {
             expected.truncate(3);
             assert_eq!(found, expected);
         }
-        let oldest = self.model.locks.values().filter(|lock| lock.kind.changes_data()).map(|lock| lock.start_ts).min();
+        let oldest =
+            self.model.locks.values().filter(|lock| lock.kind.changes_data()).map(|lock| lock.start_ts).min();
         assert_eq!(self.system.locks.oldest_change(1), oldest);
     }
 }

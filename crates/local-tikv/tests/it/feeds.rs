@@ -44,7 +44,8 @@ impl Feed {
 
     async fn open_v1(cluster: &Cluster) -> Self {
         let (requests, receiver) = mpsc::channel(64);
-        let frames = cluster.feeds.clone().event_feed(ReceiverStream::new(receiver)).await.unwrap().into_inner();
+        let frames =
+            cluster.feeds.clone().event_feed(ReceiverStream::new(receiver)).await.unwrap().into_inner();
         Self::new(cluster, requests, frames)
     }
 
@@ -78,10 +79,16 @@ impl Feed {
 
     /// Receives one frame.
     async fn receive(&mut self) {
-        let frame = timeout(PATIENCE, self.frames.message()).await.expect("no frame").unwrap().expect("the stream ended");
+        let frame = timeout(PATIENCE, self.frames.message())
+            .await
+            .expect("no frame")
+            .unwrap()
+            .expect("the stream ended");
         for Event { region_id, request_id, event, .. } in frame.events {
             match event.unwrap() {
-                Body::Entries(entries) => self.rows.extend(entries.entries.into_iter().map(|row| (request_id, row))),
+                Body::Entries(entries) => {
+                    self.rows.extend(entries.entries.into_iter().map(|row| (request_id, row)))
+                }
                 Body::Error(error) => self.errors.push((request_id, region_id, error)),
                 Body::ResolvedTs(ts) => self.region_resolved.push((region_id, ts)),
             }
@@ -270,7 +277,10 @@ async fn resolved_timestamps_stop_at_an_unresolved_lock_and_go_on_after_it() {
     let commit_ts = cluster.ts();
     cluster.commit(&["a"], start_ts, commit_ts).await;
     feed.until_resolved(commit_ts).await;
-    assert!(feed.texts().contains(&"commit put a= was ".to_owned()), "the commit comes before its resolved ts");
+    assert!(
+        feed.texts().contains(&"commit put a= was ".to_owned()),
+        "the commit comes before its resolved ts"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,7 +293,8 @@ async fn commits_never_arrive_behind_their_resolved_timestamp() {
             if n % 2 == 0 {
                 cluster.write(vec![put(&format!("k{}", n % 7), "v")]).await;
             } else {
-                let mut request = cluster.prewrite_request(vec![put(&format!("k{}", n % 5), "v")], cluster.ts());
+                let mut request =
+                    cluster.prewrite_request(vec![put(&format!("k{}", n % 5), "v")], cluster.ts());
                 request.try_one_pc = true;
                 assert_ne!(cluster.send_prewrite(request).await.one_pc_commit_ts, 0);
             }
@@ -347,7 +358,9 @@ async fn a_split_ends_a_scan_under_way_with_the_new_regions() {
     let checkpoint = cluster.ts();
     // More than the transport and the quota hold: the scan cannot end while nobody reads.
     for batch in 0..20 {
-        cluster.write((0..50).map(|n| put(&format!("k{batch:02}{n:02}"), &"v".repeat(16 * 1024))).collect()).await;
+        cluster
+            .write((0..50).map(|n| put(&format!("k{batch:02}{n:02}"), &"v".repeat(16 * 1024))).collect())
+            .await;
     }
     let region = cluster.region_of("a");
     let mut feed = Feed::open(&cluster).await;
@@ -397,7 +410,7 @@ async fn registrations_are_checked() {
     assert_eq!(feed.error().await.2.region_not_found.unwrap().region_id, 99);
     let epoch = Some(metapb::RegionEpoch { conf_ver: 1, version: 99 });
     feed.send(ChangeDataRequest { region_epoch: epoch, ..register(&region, 4, 1) }).await;
-    assert_eq!(feed.error().await.2.epoch_not_match.unwrap().current_regions, [region.clone()]);
+    assert_eq!(feed.error().await.2.epoch_not_match.unwrap().current_regions, std::slice::from_ref(&region));
     // The configuration version does not matter.
     let version = region.region_epoch.unwrap().version;
     let epoch = Some(metapb::RegionEpoch { conf_ver: 99, version });
@@ -423,18 +436,25 @@ async fn requests_share_a_stream_and_end_one_by_one() {
     feed.until_initialized(2).await;
     feed.rows.clear();
     let (_, commit_ts) = cluster.write(vec![put("a", "1"), put("x", "1")]).await;
-    feed.until(|feed| (1..=2).all(|id| feed.resolved.iter().any(|r| r.request_id == id && r.ts > commit_ts))).await;
+    feed.until(|feed| (1..=2).all(|id| feed.resolved.iter().any(|r| r.request_id == id && r.ts > commit_ts)))
+        .await;
     assert!(feed.of(1).all(|row| row.key == "a"), "only the wanted range");
     assert_eq!((feed.of(1).count(), feed.of(2).count()), (2, 4), "unreadable bounds mean the whole region");
-    let deregister =
-        ChangeDataRequest { request: Some(Kind::Deregister(Deregister {})), region_id: 0, ..register(&region, 2, 1) };
+    let deregister = ChangeDataRequest {
+        request: Some(Kind::Deregister(Deregister {})),
+        region_id: 0,
+        ..register(&region, 2, 1)
+    };
     feed.send(deregister).await;
     // Requests are served in order: the next one is answered after the deregistration.
     feed.subscribe(&region, 3, cluster.ts()).await;
     feed.until_initialized(3).await;
     feed.rows.clear();
     let (_, commit_ts) = cluster.write(vec![put("b", "1")]).await;
-    feed.until(|feed| [1, 3].iter().all(|id| feed.resolved.iter().any(|r| r.request_id == *id && r.ts > commit_ts))).await;
+    feed.until(|feed| {
+        [1, 3].iter().all(|id| feed.resolved.iter().any(|r| r.request_id == *id && r.ts > commit_ts))
+    })
+    .await;
     assert_eq!((feed.of(1).count(), feed.of(2).count(), feed.of(3).count()), (2, 0, 2));
 }
 
@@ -451,7 +471,8 @@ async fn features_and_old_clients_are_honoured() {
     let header = Some(Header { cluster_id: 1, ticdc_version: "4.0.7".to_owned() });
     old.send(ChangeDataRequest { header, ..register(&region, 0, 1) }).await;
     let ts = cluster.ts();
-    old.until(|feed| feed.region_resolved.iter().any(|(id, resolved)| *id == region.id && *resolved > ts)).await;
+    old.until(|feed| feed.region_resolved.iter().any(|(id, resolved)| *id == region.id && *resolved > ts))
+        .await;
     assert!(old.resolved.is_empty());
 
     let mut v1 = Feed::open_v1(&cluster).await;

@@ -55,8 +55,13 @@ async fn write_pairs(mut client: Client, context: Option<Context>, first: u32, t
         if response.into_inner().one_pc_commit_ts == 0 {
             let commit_version = ts();
             let keys = keys.iter().map(|key| bytes(key)).collect();
-            let request =
-                CommitRequest { context: context.clone(), start_version, keys, commit_version, ..Default::default() };
+            let request = CommitRequest {
+                context: context.clone(),
+                start_version,
+                keys,
+                commit_version,
+                ..Default::default()
+            };
             let Ok(response) = client.kv_commit(request).await else { return done };
             assert_eq!(response.into_inner().error, None);
         }
@@ -85,8 +90,7 @@ async fn kills_under_load_lose_nothing_acknowledged_and_leave_transactions_whole
                 tokio::spawn(write_pairs(client, context, first, ts.clone()))
             })
             .collect();
-        let pause: u64 = rand_like(round);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        tokio::time::sleep(pause(round)).await;
         child.kill();
         for writer in writers {
             acknowledged.extend(writer.await.unwrap());
@@ -130,9 +134,9 @@ async fn check_pairs(cluster: &Cluster, acknowledged: &[u32]) {
     assert!(missing.is_empty(), "acknowledged, but not there: {missing:?}");
 }
 
-/// Pauses that differ from round to round, in milliseconds.
-fn rand_like(round: u32) -> u64 {
-    150 + u64::from(round * 7919 % 200)
+/// How long to write in a round: another moment of the commit cycle each time.
+fn pause(round: u32) -> Duration {
+    Duration::from_millis(150 + u64::from(round * 7919 % 200))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,14 +163,17 @@ async fn a_taken_port_an_absent_pd_and_a_foreign_cluster_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let taken = cluster.store.as_ref().unwrap().local_addr();
     let config = TikvConfig::new(taken, cluster.pd.addr().to_string(), dir.path());
-    assert!(matches!(local_tikv::start(config).await, Err(StartError::AddressInUse { addr }) if addr == taken));
+    assert!(
+        matches!(local_tikv::start(config).await, Err(StartError::AddressInUse { addr }) if addr == taken)
+    );
 
     let free = "127.0.0.1:0".parse().unwrap();
     let other = crate::pd::Pd::start().await;
     let mut stopped = Cluster::start().await;
     stopped.stop().await;
     let config = TikvConfig::new(free, other.addr().to_string(), stopped.data_dir());
-    let Err(StartError::Placement(PlacementError::OtherCluster { stored, served })) = local_tikv::start(config).await
+    let Err(StartError::Placement(PlacementError::OtherCluster { stored, served })) =
+        local_tikv::start(config).await
     else {
         panic!("it joined a foreign cluster")
     };
@@ -176,7 +183,10 @@ async fn a_taken_port_an_absent_pd_and_a_foreign_cluster_are_named() {
     let Err(StartError::Placement(error)) = local_tikv::start(config).await else { panic!("it started") };
     assert!(matches!(error, PlacementError::Unreachable { .. }), "{error}");
     let config = TikvConfig::new(free, "http://not a url", dir.path());
-    assert!(matches!(local_tikv::start(config).await, Err(StartError::Placement(PlacementError::Endpoint { .. }))));
+    assert!(matches!(
+        local_tikv::start(config).await,
+        Err(StartError::Placement(PlacementError::Endpoint { .. }))
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

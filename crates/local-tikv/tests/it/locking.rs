@@ -7,7 +7,12 @@ use tikv_proto::kvrpcpb::*;
 
 const NO_WAIT: i64 = -1;
 
-fn lock_request(cluster: &Cluster, keys: &[&str], start_ts: u64, wait_timeout: i64) -> PessimisticLockRequest {
+fn lock_request(
+    cluster: &Cluster,
+    keys: &[&str],
+    start_ts: u64,
+    wait_timeout: i64,
+) -> PessimisticLockRequest {
     PessimisticLockRequest {
         context: cluster.context(keys[0]),
         mutations: keys.iter().map(|key| mutation(Op::PessimisticLock, key)).collect(),
@@ -35,7 +40,11 @@ async fn unlock(cluster: &Cluster, keys: &[&str], start_ts: u64) {
     assert_eq!(response, PessimisticRollbackResponse::default());
 }
 
-async fn check(cluster: &Cluster, key: &str, change: impl FnOnce(&mut CheckTxnStatusRequest)) -> CheckTxnStatusResponse {
+async fn check(
+    cluster: &Cluster,
+    key: &str,
+    change: impl FnOnce(&mut CheckTxnStatusRequest),
+) -> CheckTxnStatusResponse {
     let mut request = CheckTxnStatusRequest {
         context: cluster.context(key),
         primary_key: bytes(key),
@@ -67,7 +76,8 @@ async fn a_pessimistic_transaction_locks_prewrites_and_commits() {
     insert.mutations[0].assertion = Assertion::NotExist.into();
     assert!(lock(&cluster, insert.clone()).await.errors[0].locked.is_some());
 
-    let mut prewrite = cluster.prewrite_request(vec![put("a", "2"), put("b", "2"), put("index", "x")], start_ts);
+    let mut prewrite =
+        cluster.prewrite_request(vec![put("a", "2"), put("b", "2"), put("index", "x")], start_ts);
     prewrite.for_update_ts = request.for_update_ts;
     prewrite.pessimistic_actions = vec![
         PessimisticAction::DoPessimisticCheck.into(),
@@ -85,7 +95,10 @@ async fn a_pessimistic_transaction_locks_prewrites_and_commits() {
     let mut old = lock_request(&cluster, &["a"], start_ts - 1, NO_WAIT);
     old.for_update_ts = start_ts;
     let conflict = lock(&cluster, old).await.errors[0].conflict.clone().unwrap();
-    assert_eq!((conflict.reason(), conflict.conflict_commit_ts), (write_conflict::Reason::PessimisticRetry, commit_ts));
+    assert_eq!(
+        (conflict.reason(), conflict.conflict_commit_ts),
+        (write_conflict::Reason::PessimisticRetry, commit_ts)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,7 +198,10 @@ async fn the_fate_of_a_transaction_can_be_asked_and_decided() {
     let start_ts = cluster.ts();
     cluster.prewrite(vec![put("p", "1"), put("s", "1")], start_ts).await;
     let alive = check(&cluster, "p", |request| request.lock_ts = start_ts).await;
-    assert_eq!((alive.lock_ttl, alive.action(), alive.lock_info.unwrap().key), (3000, Action::NoAction, bytes("p")));
+    assert_eq!(
+        (alive.lock_ttl, alive.action(), alive.lock_info.unwrap().key),
+        (3000, Action::NoAction, bytes("p"))
+    );
     let mismatch = check(&cluster, "s", |request| {
         request.lock_ts = start_ts;
         request.verify_is_primary = true;
@@ -203,9 +219,16 @@ async fn the_fate_of_a_transaction_can_be_asked_and_decided() {
     };
     assert_eq!(cluster.client.clone().kv_txn_heart_beat(beat).await.unwrap().into_inner().lock_ttl, 20_000);
     let later = much_later(start_ts);
-    assert_eq!(check(&cluster, "p", |r| (r.lock_ts, r.current_ts) = (start_ts, later)).await.lock_ttl, 20_000);
-    let expired = check(&cluster, "p", |r| (r.lock_ts, r.current_ts) = (start_ts, much_later(much_later(later)))).await;
-    assert_eq!((expired.lock_ttl, expired.commit_version, expired.action()), (0, 0, Action::TtlExpireRollback));
+    assert_eq!(
+        check(&cluster, "p", |r| (r.lock_ts, r.current_ts) = (start_ts, later)).await.lock_ttl,
+        20_000
+    );
+    let expired =
+        check(&cluster, "p", |r| (r.lock_ts, r.current_ts) = (start_ts, much_later(much_later(later)))).await;
+    assert_eq!(
+        (expired.lock_ttl, expired.commit_version, expired.action()),
+        (0, 0, Action::TtlExpireRollback)
+    );
     let again = check(&cluster, "p", |request| request.lock_ts = start_ts).await;
     assert_eq!((again.lock_ttl, again.commit_version, again.action()), (0, 0, Action::NoAction));
 
@@ -228,7 +251,9 @@ async fn a_reader_pushes_the_commit_of_a_large_transaction_past_itself() {
     cluster.send_prewrite(request).await;
     let commit_ts = cluster.ts();
     let reader = cluster.ts();
-    let pushed = check(&cluster, "p", |r| (r.lock_ts, r.caller_start_ts, r.current_ts) = (start_ts, reader, reader)).await;
+    let pushed =
+        check(&cluster, "p", |r| (r.lock_ts, r.caller_start_ts, r.current_ts) = (start_ts, reader, reader))
+            .await;
     assert_eq!(pushed.action(), Action::MinCommitTsPushed);
     let expired = cluster.commit(&["p"], start_ts, commit_ts).await.error.unwrap().commit_ts_expired.unwrap();
     assert_eq!((expired.attempted_commit_ts, expired.min_commit_ts), (commit_ts, reader + 1));
@@ -259,7 +284,8 @@ async fn locks_are_listed_and_resolved_by_region_or_key() {
     assert!(scan(dead, 0).await.iter().all(|lock| lock.lock_version == dead));
     let commit_ts = cluster.ts();
     let infos = vec![TxnInfo { txn: dead, status: 0 }, TxnInfo { txn: committed, status: commit_ts }];
-    let request = ResolveLockRequest { context: cluster.context("a"), txn_infos: infos, ..Default::default() };
+    let request =
+        ResolveLockRequest { context: cluster.context("a"), txn_infos: infos, ..Default::default() };
     let response = cluster.client.clone().kv_resolve_lock(request).await.unwrap().into_inner();
     assert_eq!(response, ResolveLockResponse::default());
     assert_eq!(scan(u64::MAX, 0).await, []);
@@ -287,7 +313,12 @@ async fn cleanup_and_secondary_checks_decide_single_keys() {
     let start_ts = cluster.ts();
     cluster.prewrite(vec![put("a", "1"), put("b", "1")], start_ts).await;
     let cleanup = |key: &str, current_ts| {
-        let request = CleanupRequest { context: cluster.context(key), key: bytes(key), start_version: start_ts, current_ts };
+        let request = CleanupRequest {
+            context: cluster.context(key),
+            key: bytes(key),
+            start_version: start_ts,
+            current_ts,
+        };
         let mut client = cluster.client.clone();
         async move { client.kv_cleanup(request).await.unwrap().into_inner() }
     };

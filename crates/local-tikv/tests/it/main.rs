@@ -1,5 +1,8 @@
 //! The store over its gRPC services.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod child;
 mod cluster;
 mod feeds;

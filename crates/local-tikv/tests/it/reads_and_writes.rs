@@ -26,7 +26,10 @@ async fn a_lock_blocks_later_readers_only() {
     cluster.prewrite(vec![put("a", "new"), put("b", "new")], start_ts).await;
     assert_eq!(cluster.value("a", before).await.as_deref(), Some("old"));
     let lock = cluster.get("b", cluster.ts()).await.error.unwrap().locked.unwrap();
-    assert_eq!((lock.lock_version, &*lock.primary_lock, &*lock.key, lock.lock_ttl), (start_ts, &b"a"[..], &b"b"[..], 3000));
+    assert_eq!(
+        (lock.lock_version, &*lock.primary_lock, &*lock.key, lock.lock_ttl),
+        (start_ts, &b"a"[..], &b"b"[..], 3000)
+    );
     // The newest version of the primary may be read past its lock, and any key past a lock known to be harmless.
     assert_eq!(cluster.value("a", u64::MAX).await.as_deref(), Some("old"));
     let mut context = cluster.context("b").unwrap();
@@ -63,7 +66,11 @@ async fn scans_go_both_ways_and_report_locks_in_their_place() {
                 .iter()
                 .map(|pair| {
                     let key = String::from_utf8(pair.key.to_vec()).unwrap();
-                    if pair.error.is_some() { format!("{key}!") } else { format!("{key}={}", String::from_utf8_lossy(&pair.value)) }
+                    if pair.error.is_some() {
+                        format!("{key}!")
+                    } else {
+                        format!("{key}={}", String::from_utf8_lossy(&pair.value))
+                    }
                 })
                 .collect::<Vec<_>>()
         }
@@ -74,7 +81,11 @@ async fn scans_go_both_ways_and_report_locks_in_their_place() {
     assert_eq!(scan(true, "", "", 3, false, now).await, ["e=e", "d!", "bb!"]);
     assert_eq!(scan(true, "e", "b", 10, false, now).await, ["d!", "bb!", "b=b"]);
     assert_eq!(scan(false, "", "", 10, false, start_ts - 1).await, ["a=a", "b=b", "d=d", "e=e"]);
-    let request = BatchGetRequest { context: cluster.context("a"), keys: vec![bytes("a"), bytes("c"), bytes("d")], version: now };
+    let request = BatchGetRequest {
+        context: cluster.context("a"),
+        keys: vec![bytes("a"), bytes("c"), bytes("d")],
+        version: now,
+    };
     let pairs = cluster.client.clone().kv_batch_get(request).await.unwrap().into_inner().pairs;
     assert_eq!(pairs.len(), 2);
     assert_eq!((&pairs[0].value, pairs[1].error.is_some()), (&bytes("a"), true));
@@ -87,7 +98,10 @@ async fn prewrite_refuses_conflicts_locks_and_existing_keys() {
     let (start_ts, commit_ts) = cluster.write(vec![put("a", "1")]).await;
     let errors = cluster.prewrite(vec![put("a", "2")], early).await.errors;
     let conflict = errors[0].conflict.clone().unwrap();
-    assert_eq!((conflict.start_ts, conflict.conflict_ts, conflict.conflict_commit_ts), (early, start_ts, commit_ts));
+    assert_eq!(
+        (conflict.start_ts, conflict.conflict_ts, conflict.conflict_commit_ts),
+        (early, start_ts, commit_ts)
+    );
     assert_eq!(conflict.reason(), write_conflict::Reason::Optimistic);
 
     let insert = Mutation { op: Op::Insert.into(), ..put("a", "3") };
@@ -100,8 +114,12 @@ async fn prewrite_refuses_conflicts_locks_and_existing_keys() {
 
     let holder = cluster.ts();
     cluster.prewrite(vec![put("k1", "x"), put("k2", "x")], holder).await;
-    let errors = cluster.prewrite(vec![put("k0", "y"), put("k1", "y"), put("k2", "y")], cluster.ts()).await.errors;
-    assert_eq!(errors.iter().map(|error| error.locked.clone().unwrap().key).collect::<Vec<_>>(), ["k1", "k2"]);
+    let errors =
+        cluster.prewrite(vec![put("k0", "y"), put("k1", "y"), put("k2", "y")], cluster.ts()).await.errors;
+    assert_eq!(
+        errors.iter().map(|error| error.locked.clone().unwrap().key).collect::<Vec<_>>(),
+        ["k1", "k2"]
+    );
     assert_eq!(cluster.value("k0", cluster.ts()).await, None, "a refused prewrite leaves nothing");
 
     let exist = Mutation { assertion: Assertion::Exist.into(), ..put("fresh", "x") };

@@ -15,7 +15,9 @@ async fn a_split_makes_parts_with_new_epochs_and_keeps_the_data() {
     let bounds: Vec<_> = parts.iter().map(|part| (part.start_key.to_vec(), part.end_key.to_vec())).collect();
     let (m, t) = (encode(b"m"), encode(b"t"));
     assert_eq!(bounds, [(vec![], m.clone()), (m, t.clone()), (t, vec![])]);
-    assert!(parts.iter().all(|part| part.region_epoch.unwrap().version == old.region_epoch.unwrap().version + 2));
+    assert!(
+        parts.iter().all(|part| part.region_epoch.unwrap().version == old.region_epoch.unwrap().version + 2)
+    );
     assert_eq!(parts[2].id, old.id, "the right part keeps the id");
     assert!(parts[0].id != old.id && parts[0].id != parts[1].id && parts[0].peers[0].id != old.peers[0].id);
 
@@ -34,13 +36,19 @@ async fn a_split_makes_parts_with_new_epochs_and_keeps_the_data() {
         for key in ["a", "m", "z"] {
             assert_eq!(cluster.value(key, start_ts).await.as_deref(), Some("1"), "{key}");
         }
-        assert_eq!(cluster.get("b", cluster.ts()).await.error.unwrap().locked.unwrap().lock_version, start_ts);
+        assert_eq!(
+            cluster.get("b", cluster.ts()).await.error.unwrap().locked.unwrap().lock_version,
+            start_ts
+        );
     }
     let commit_ts = cluster.ts();
     cluster.commit(&["b"], start_ts, commit_ts).await;
     cluster.commit(&["y"], start_ts, commit_ts).await;
     assert_eq!(cluster.value("y", commit_ts).await.as_deref(), Some("2"));
-    assert!(cluster.split(&cluster.region_of("z"), &["t"]).await.region_error.is_none(), "nothing to do at a bound");
+    assert!(
+        cluster.split(&cluster.region_of("z"), &["t"]).await.region_error.is_none(),
+        "nothing to do at a bound"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +64,8 @@ async fn a_region_that_grows_is_split() {
             let fits = parts.iter().any(|region| {
                 let inside = |key: &[u8]| {
                     let key = encode(key);
-                    region.start_key.as_ref() <= &key[..] && (region.end_key.is_empty() || &key[..] < region.end_key.as_ref())
+                    region.start_key.as_ref() <= &key[..]
+                        && (region.end_key.is_empty() || &key[..] < region.end_key.as_ref())
                 };
                 inside(&mutations[0].key) && inside(&mutations[49].key)
             });
@@ -90,7 +99,12 @@ async fn a_region_that_grows_is_split() {
     }
     let mut found = 0;
     for part in &parts {
-        let request = ScanRequest { context: Some(context(part)), limit: 10_000, version: cluster.ts(), ..Default::default() };
+        let request = ScanRequest {
+            context: Some(context(part)),
+            limit: 10_000,
+            version: cluster.ts(),
+            ..Default::default()
+        };
         found += cluster.client.clone().kv_scan(request).await.unwrap().into_inner().pairs.len();
     }
     assert_eq!(found, 1500);
