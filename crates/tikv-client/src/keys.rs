@@ -1,26 +1,13 @@
 //! Raw keys and their memcomparable form, in which the placement driver knows region boundaries.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use tidb_codec::memcomparable;
 
-/// Bytes of a group.
-const GROUP: usize = 8;
-/// Marker of a group without padding.
-const FULL_MARKER: u8 = 0xFF;
-
-/// Encodes a raw key: groups of 8 bytes padded with zeroes, each followed by a marker `0xFF - padding`.
+/// Encodes a raw key.
 pub(crate) fn encode(raw: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity((raw.len() / GROUP + 1) * (GROUP + 1));
-    let mut chunks = raw.chunks_exact(GROUP);
-    for chunk in &mut chunks {
-        out.put_slice(chunk);
-        out.put_u8(FULL_MARKER);
-    }
-    let rest = chunks.remainder();
-    let padding = GROUP - rest.len();
-    out.put_slice(rest);
-    out.put_bytes(0, padding);
-    out.put_u8(FULL_MARKER - u8::try_from(padding).unwrap_or(0));
-    out.freeze()
+    let mut out = Vec::new();
+    memcomparable::encode_bytes(raw, &mut out);
+    out.into()
 }
 
 #[cfg(test)]
@@ -31,29 +18,8 @@ pub(crate) fn encode_boundary(raw: &[u8]) -> Bytes {
 
 /// Decodes what [`encode`] made; trailing bytes are an error.
 pub(crate) fn decode(encoded: &[u8]) -> Result<Bytes, String> {
-    let mut out = BytesMut::with_capacity(encoded.len() / (GROUP + 1) * GROUP);
-    let mut groups = encoded.chunks_exact(GROUP + 1);
-    for (index, group) in (&mut groups).enumerate() {
-        let (data, marker) = group.split_at(GROUP);
-        let padding = usize::from(FULL_MARKER - marker.first().copied().unwrap_or(0));
-        if padding > GROUP {
-            return Err(format!("group {index} has an invalid marker"));
-        }
-        let (used, filler) = data.split_at(GROUP - padding);
-        out.put_slice(used);
-        if padding == 0 {
-            continue;
-        }
-        if filler.iter().any(|byte| *byte != 0) {
-            return Err(format!("group {index} has non-zero padding"));
-        }
-        return if (index + 1) * (GROUP + 1) == encoded.len() {
-            Ok(out.freeze())
-        } else {
-            Err("bytes follow the last group".to_owned())
-        };
-    }
-    Err("the last group is missing".to_owned())
+    let (raw, rest) = memcomparable::decode_bytes(encoded).map_err(|error| error.to_string())?;
+    if rest.is_empty() { Ok(raw.into()) } else { Err("bytes follow the last group".to_owned()) }
 }
 
 /// The key right after `key`.
