@@ -22,11 +22,13 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 /// Asks for the first record on local disk; all of them are.
 const EARLIEST_LOCAL: i64 = -4;
+/// First ListOffsets version with the leader epoch.
+const LEADER_EPOCH_VERSION: i16 = 4;
 /// Offset and timestamp of "there is none".
 const NONE: (i64, i64) = (-1, -1);
 
 /// Offsets by position or time.
-pub(super) async fn list_offsets(c: &Connection, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(super) async fn list_offsets(c: &Connection, version: i16, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for t in request.topics {
         let mut partitions = Vec::with_capacity(t.partitions.len());
@@ -34,7 +36,8 @@ pub(super) async fn list_offsets(c: &Connection, request: ListOffsetsRequest) ->
             let answer = ListOffsetsPartitionResponse::default().with_partition_index(p.partition_index);
             partitions.push(match find(c, &t.name, &p).await {
                 Ok((offset, timestamp)) => {
-                    let epoch = if offset < 0 { -1 } else { LEADER_EPOCH };
+                    let known = offset >= 0 && version >= LEADER_EPOCH_VERSION;
+                    let epoch = if known { LEADER_EPOCH } else { -1 };
                     answer.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(epoch)
                 }
                 Err(e) => answer.with_error_code(e.code()),

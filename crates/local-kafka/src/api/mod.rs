@@ -62,7 +62,7 @@ pub(crate) async fn answer(c: &Connection, r: &Request) -> Result<Answer, WireEr
         ApiKey::Fetch => fetch::answer(c, r).await,
         ApiKey::ApiVersions => versions::answer(r),
         ApiKey::Metadata => simple(r, async |q| metadata::metadata(c, r.version, q).await).await,
-        ApiKey::ListOffsets => simple(r, async |q| list_offsets::list_offsets(c, q).await).await,
+        ApiKey::ListOffsets => simple(r, async |q| list_offsets::list_offsets(c, r.version, q).await).await,
         ApiKey::OffsetForLeaderEpoch => simple(r, async |q| list_offsets::leader_epochs(c, q)).await,
         ApiKey::FindCoordinator => simple(r, async |q| cluster::find_coordinator(c, r.version, q)).await,
         ApiKey::DescribeCluster => simple(r, async |q| cluster::describe_cluster(c, q)).await,

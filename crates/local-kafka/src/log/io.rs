@@ -39,10 +39,8 @@ pub(crate) struct IoThreads {
 pub(crate) struct IoJoin {
     /// The I/O threads.
     threads: Vec<JoinHandle<()>>,
-    /// The sync thread.
+    /// The sync thread, which ends after them.
     sync_thread: JoinHandle<()>,
-    /// Stops the sync thread.
-    syncer: Syncer,
 }
 
 impl IoJoin {
@@ -51,7 +49,6 @@ impl IoJoin {
         for thread in self.threads {
             let _ = thread.join();
         }
-        self.syncer.stop();
         let _ = self.sync_thread.join();
     }
 }
@@ -70,7 +67,7 @@ impl IoThreads {
             threads.push(thread::Builder::new().name(name).spawn(move || run(receiver, &syncer))?);
             queues.push(sender);
         }
-        Ok((Self { queues }, IoJoin { threads, sync_thread, syncer }))
+        Ok((Self { queues }, IoJoin { threads, sync_thread }))
     }
 
     /// Queues a checked batch; the outcome arrives by the receiver. Batches of one caller keep their order.

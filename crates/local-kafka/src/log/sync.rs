@@ -32,13 +32,24 @@ struct Shared {
     bell: Condvar,
 }
 
-/// Hands finished rounds of appends to disk and to their senders, as the policy asks for.
+/// Lets the sync thread end after a last sync when the last I/O thread is gone.
+#[derive(Debug)]
+struct StopOnDrop(Arc<Shared>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.pending.lock().stopping = true;
+        self.0.bell.notify_one();
+    }
+}
+
+/// Hands finished rounds of appends to disk and to their senders, as the policy asks for. One per I/O thread.
 #[derive(Debug, Clone)]
 pub(super) struct Syncer {
     /// The policy.
     policy: FlushPolicy,
     /// The queue.
-    shared: Arc<Shared>,
+    shared: Arc<StopOnDrop>,
 }
 
 impl Syncer {
@@ -53,7 +64,7 @@ impl Syncer {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name("kafka-sync".into()).spawn(move || run(&shared, pause))?
         };
-        Ok((Self { policy, shared }, thread))
+        Ok((Self { policy, shared: Arc::new(StopOnDrop(shared)) }, thread))
     }
 
     /// Takes over a round: outcomes are told at once or after a sync.
@@ -67,18 +78,13 @@ impl Syncer {
         if round.written.is_empty() && round.outcomes.is_empty() {
             return;
         }
-        let mut pending = self.shared.pending.lock();
+        let Shared { pending, bell } = &*self.shared.0;
+        let mut pending = pending.lock();
         for file in round.written.drain(..) {
             pending.files.insert(Arc::as_ptr(&file) as usize, file);
         }
         pending.outcomes.append(&mut round.outcomes);
-        self.shared.bell.notify_one();
-    }
-
-    /// Lets the thread end after a last sync.
-    pub(super) fn stop(&self) {
-        self.shared.pending.lock().stopping = true;
-        self.shared.bell.notify_one();
+        bell.notify_one();
     }
 }
 
