@@ -1,3 +1,48 @@
-//! Project chores.
+//! Project chores: `cargo xtask test`, `cargo xtask golden`, `cargo xtask bench …`.
 
-fn main() {}
+mod bench;
+mod failure;
+mod golden;
+mod program;
+mod suite;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Project chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Xtask {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Chores.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check of the project: what CI runs.
+    Test(suite::TestArgs),
+    /// Replay recordings of the reference system through the encoder and compare the messages.
+    Golden(golden::GoldenArgs),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Xtask::parse().command {
+        Command::Test(args) => suite::run(&args),
+        Command::Golden(args) => golden::run(&args),
+        Command::Bench(command) => bench::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("Error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
