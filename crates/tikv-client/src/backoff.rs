@@ -26,9 +26,9 @@ impl Backoff {
         Self::new(Duration::from_millis(2), Duration::from_secs(1), budget)
     }
 
-    /// For another transaction's live lock: 1 ms to 500 ms.
+    /// For another transaction's live lock: 1 ms to 200 ms.
     pub(crate) fn lock(budget: Duration) -> Self {
-        Self::new(Duration::from_millis(1), Duration::from_millis(500), budget)
+        Self::new(Duration::from_millis(1), Duration::from_millis(200), budget)
     }
 
     /// Time since the first attempt.

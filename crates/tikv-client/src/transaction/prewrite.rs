@@ -9,7 +9,7 @@ use tikv_proto::kvrpcpb;
 use crate::backoff::Backoff;
 use crate::channel::was_never_sent;
 use crate::client::{Attempt, REGION_CONCURRENCY};
-use crate::error::{Error, Result};
+use crate::error::{Error, KeyText, Result};
 
 use super::heartbeat::lock_ttl_ms;
 use super::plan::{Batch, CommitPlan};
@@ -115,9 +115,24 @@ impl CommitPlan {
                 None => return Err(Error::from_key_error(error, self.start_ts)),
             }
         }
+        if let Some(newer) = found.iter().find(|lock| self.must_yield_to(lock)) {
+            return Err(Error::WriteConflict {
+                key: KeyText(newer.key.clone()),
+                primary: KeyText(self.primary.clone()),
+                start_ts: self.start_ts,
+                conflict_start_ts: newer.lock_version,
+                conflict_commit_ts: 0,
+            });
+        }
         let clearing = self.client.lock_resolver().clear_for_write(&found).await?;
         let Some((lock, expires_in)) = clearing.alive else { return Ok(()) };
         if locks.wait_at_most(expires_in).await { Ok(()) } else { Err(Error::locked(&lock)) }
+    }
+
+    /// Whether to give way to a lock. An optimistic transaction that waited for a newer one would find a newer version
+    /// afterwards; and two that wait for each other would do so until their locks expire.
+    fn must_yield_to(&self, lock: &kvrpcpb::LockInfo) -> bool {
+        self.options.mode == TransactionMode::Optimistic && lock.lock_version > self.start_ts
     }
 
     /// The request for a batch.

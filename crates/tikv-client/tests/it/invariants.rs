@@ -115,3 +115,28 @@ async fn the_total_of_all_accounts_stays_while_regions_split() {
     let regions = client.regions().locate_range(b"account00", b"account99").await.unwrap();
     assert_eq!(regions.len(), 8);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn optimistic_transactions_do_not_wait_for_each_other_in_circles() {
+    let cluster = Cluster::start().await;
+    cluster.client.split_region(b"m").await.unwrap();
+    let mut tasks = JoinSet::new();
+    let started = std::time::Instant::now();
+    for _ in 0..8 {
+        let client = cluster.client.clone();
+        tasks.spawn(async move {
+            for _ in 0..50 {
+                let mut txn = client.begin(TransactionOptions::optimistic()).await.unwrap();
+                txn.put("a", "x").unwrap();
+                txn.put("z", "x").unwrap();
+                match txn.commit().await {
+                    Ok(_) | Err(Error::WriteConflict { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    // A circle would last until its locks expire, 20 s.
+    assert!(started.elapsed() < std::time::Duration::from_secs(15), "{:?}", started.elapsed());
+}
