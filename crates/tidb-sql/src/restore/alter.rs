@@ -1,0 +1,386 @@
+//! `ALTER TABLE`.
+
+use sqlparser::ast::Expr;
+
+use super::writer::{Writer, unsupported};
+use super::Written;
+use crate::ddl::{
+    AlterColumnDefault, AlterTable, AlterTableSpec, CharsetForm, IndexAlgorithm, IndexLock, PartitionBoundary,
+    PartitionSelection, TableOption, TiFlashReplica,
+};
+
+impl Writer<'_> {
+    /// `ALTER TABLE …`. Nothing if it is about placement of partitions only and placement is left out.
+    pub(super) fn alter_table(&mut self, alter: &AlterTable) -> Written {
+        let only_placement = alter.specs.iter().all(|spec| matches!(spec, AlterTableSpec::PartitionOptions { .. }));
+        if self.options.skip_placement && only_placement {
+            return Ok(());
+        }
+        self.plain("ALTER TABLE ");
+        self.table_name(&alter.table);
+        let specs: Vec<AlterTableSpec> = alter.specs.iter().filter_map(|spec| self.effective_spec(spec)).collect();
+        for (i, spec) in specs.iter().enumerate() {
+            let joined = matches!(
+                spec,
+                AlterTableSpec::PartitionBy(_) | AlterTableSpec::RemovePartitioning | AlterTableSpec::Tablespace { .. }
+            );
+            self.plain(if i == 0 || joined { " " } else { ", " });
+            self.alter_spec(spec)?;
+        }
+        Ok(())
+    }
+
+    /// A change without what is left out; `None` if nothing remains.
+    fn effective_spec(&self, spec: &AlterTableSpec) -> Option<AlterTableSpec> {
+        match spec {
+            AlterTableSpec::PartitionOptions { .. } if self.options.skip_placement => None,
+            AlterTableSpec::Options(options) => {
+                let is_placement = |option: &TableOption| matches!(option, TableOption::Placement(_));
+                if self.options.skip_placement && options.iter().all(is_placement) {
+                    return None;
+                }
+                let effective = self.effective_options(options);
+                if effective.is_empty() { None } else { Some(AlterTableSpec::Options(effective)) }
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    /// One change of columns and keys; then the others.
+    fn alter_spec(&mut self, spec: &AlterTableSpec) -> Written {
+        match spec {
+            AlterTableSpec::AddColumn { if_not_exists, column, position } => {
+                self.plain(if *if_not_exists { "ADD COLUMN IF NOT EXISTS " } else { "ADD COLUMN " });
+                self.column_def(column)?;
+                self.column_position(position);
+            }
+            AlterTableSpec::AddColumns { if_not_exists, columns, constraints } => {
+                self.plain(if *if_not_exists { "ADD COLUMN IF NOT EXISTS (" } else { "ADD COLUMN (" });
+                self.separated(columns, ", ", Self::column_def)?;
+                if !columns.is_empty() && !constraints.is_empty() {
+                    self.plain(", ");
+                }
+                self.separated(constraints, ", ", Self::constraint)?;
+                self.plain(")");
+            }
+            AlterTableSpec::AddConstraint(constraint) => {
+                self.plain("ADD ");
+                self.constraint(constraint)?;
+            }
+            AlterTableSpec::ModifyColumn { if_exists, column, position } => {
+                self.plain(if *if_exists { "MODIFY COLUMN IF EXISTS " } else { "MODIFY COLUMN " });
+                self.column_def(column)?;
+                self.column_position(position);
+            }
+            AlterTableSpec::ChangeColumn { if_exists, old, column, position } => {
+                self.plain(if *if_exists { "CHANGE COLUMN IF EXISTS " } else { "CHANGE COLUMN " });
+                self.column_name(old);
+                self.plain(" ");
+                self.column_def(column)?;
+                self.column_position(position);
+            }
+            AlterTableSpec::AlterColumn { column, default } => {
+                self.plain("ALTER COLUMN ");
+                self.column_name(column);
+                self.altered_default(default)?;
+            }
+            AlterTableSpec::Options(options) => self.altered_options(options)?,
+            AlterTableSpec::RenameTable(table) => {
+                self.plain("RENAME AS ");
+                self.table_name(table);
+            }
+            other => return self.alter_name(other),
+        }
+        Ok(())
+    }
+
+    /// ` SET DEFAULT …`, ` DROP DEFAULT`. What is not a plain value stands in parentheses.
+    fn altered_default(&mut self, default: &AlterColumnDefault) -> Written {
+        match default {
+            AlterColumnDefault::Drop => {
+                self.plain(" DROP DEFAULT");
+                Ok(())
+            }
+            AlterColumnDefault::Set(value) => {
+                self.plain(" SET DEFAULT ");
+                match value {
+                    Expr::Nested(inner) if matches!(inner.as_ref(), Expr::Value(_) | Expr::Prefixed { .. }) => {
+                        self.expr(inner)
+                    }
+                    Expr::Value(_) | Expr::Prefixed { .. } | Expr::Nested(_) => self.expr(value),
+                    other => self.in_parentheses(|w| w.expr(other)),
+                }
+            }
+        }
+    }
+
+    /// Table options of `ALTER TABLE`; charset with collation has a form of its own.
+    fn altered_options(&mut self, options: &[TableOption]) -> Written {
+        match options {
+            [TableOption::Charset { form, charset }, TableOption::Collate(collation)] => {
+                self.plain(convert_words(*form));
+                self.plain("CHARACTER SET ");
+                self.upper(charset.as_deref().unwrap_or("DEFAULT"));
+                self.plain(" COLLATE ");
+                self.upper(collation);
+                Ok(())
+            }
+            [TableOption::Charset { form, charset: None }, ..] => {
+                self.plain(convert_words(*form));
+                self.plain("CHARACTER SET DEFAULT");
+                Ok(())
+            }
+            options => self.separated(options, " ", Self::table_option),
+        }
+    }
+
+    /// Changes that take names only; then those of partitions.
+    fn alter_name(&mut self, spec: &AlterTableSpec) -> Written {
+        match spec {
+            AlterTableSpec::DropColumn { if_exists, column } => {
+                self.plain(if *if_exists { "DROP COLUMN IF EXISTS " } else { "DROP COLUMN " });
+                self.column_name(column);
+            }
+            AlterTableSpec::DropPrimaryKey => self.plain("DROP PRIMARY KEY"),
+            AlterTableSpec::DropIndex { if_exists, name } => self.drop_named("DROP INDEX ", *if_exists, name),
+            AlterTableSpec::DropForeignKey { if_exists, name } => {
+                self.drop_named("DROP FOREIGN KEY ", *if_exists, name);
+            }
+            AlterTableSpec::DropCheck(name) => self.drop_named("DROP CHECK ", false, name),
+            AlterTableSpec::AlterCheck { name, enforced } => {
+                self.plain("ALTER CHECK ");
+                self.name(name);
+                self.plain(if *enforced { " ENFORCED" } else { " NOT ENFORCED" });
+            }
+            AlterTableSpec::RenameColumn { old, new } => {
+                self.plain("RENAME COLUMN ");
+                self.column_name(old);
+                self.plain(" TO ");
+                self.column_name(new);
+            }
+            AlterTableSpec::RenameIndex { old, new } => {
+                self.plain("RENAME INDEX ");
+                self.name(old);
+                self.plain(" TO ");
+                self.name(new);
+            }
+            AlterTableSpec::AlterIndexVisibility { name, visible } => {
+                self.plain("ALTER INDEX ");
+                self.name(name);
+                self.plain(if *visible { " VISIBLE" } else { " INVISIBLE" });
+            }
+            AlterTableSpec::OrderBy(items) => {
+                self.plain("ORDER BY ");
+                self.separated(items, ",", |w, item| {
+                    w.column_name(&item.column);
+                    if item.desc {
+                        w.plain(" DESC");
+                    }
+                    Ok(())
+                })?;
+            }
+            AlterTableSpec::AddStatistics { if_not_exists, name, kind, columns } => {
+                self.plain("ADD STATS_EXTENDED ");
+                self.plain(if *if_not_exists { "IF NOT EXISTS " } else { "" });
+                self.name(name);
+                self.plain(" ");
+                self.plain(kind);
+                self.plain("(");
+                self.column_names(columns, ", ");
+                self.plain(")");
+            }
+            AlterTableSpec::DropStatistics { if_exists, name } => {
+                self.drop_named("DROP STATS_EXTENDED ", *if_exists, name);
+            }
+            other => return self.alter_partitions(other),
+        }
+        Ok(())
+    }
+
+    /// Words, `IF EXISTS`, name.
+    fn drop_named(&mut self, words: &str, if_exists: bool, name: &str) {
+        self.plain(words);
+        if if_exists {
+            self.plain("IF EXISTS ");
+        }
+        self.name(name);
+    }
+
+    /// Changes of partitions; then the short ones.
+    fn alter_partitions(&mut self, spec: &AlterTableSpec) -> Written {
+        match spec {
+            AlterTableSpec::AddPartitions { if_not_exists, no_write_to_binlog, definitions, count } => {
+                self.plain("ADD PARTITION");
+                self.plain(if *if_not_exists { " IF NOT EXISTS" } else { "" });
+                self.plain(if *no_write_to_binlog { " NO_WRITE_TO_BINLOG" } else { "" });
+                if let Some(count) = count {
+                    self.plain(" PARTITIONS ");
+                    self.number(count);
+                } else {
+                    self.plain(" (");
+                    self.separated(definitions, ", ", Self::partition_definition)?;
+                    self.plain(")");
+                }
+            }
+            AlterTableSpec::MoveBoundary { boundary, merge_or_split, bound, no_write_to_binlog } => {
+                self.plain(match (boundary, merge_or_split) {
+                    (PartitionBoundary::First, false) => "FIRST PARTITION LESS THAN (",
+                    (PartitionBoundary::First, true) => "MERGE FIRST PARTITION LESS THAN (",
+                    (PartitionBoundary::Last, false) => "LAST PARTITION LESS THAN (",
+                    (PartitionBoundary::Last, true) => "SPLIT MAXVALUE PARTITION LESS THAN (",
+                });
+                self.expr(bound)?;
+                self.plain(")");
+                self.plain(if *no_write_to_binlog && !merge_or_split { " NO_WRITE_TO_BINLOG" } else { "" });
+            }
+            AlterTableSpec::DropPartitions { if_exists, names } => {
+                self.plain(if *if_exists { "DROP PARTITION IF EXISTS " } else { "DROP PARTITION " });
+                self.names(names, ",");
+            }
+            AlterTableSpec::TruncatePartitions(selection) => self.selection("TRUNCATE PARTITION ", selection),
+            AlterTableSpec::CoalescePartitions { count, no_write_to_binlog } => {
+                self.plain("COALESCE PARTITION ");
+                self.plain(if *no_write_to_binlog { "NO_WRITE_TO_BINLOG " } else { "" });
+                self.number(count);
+            }
+            AlterTableSpec::ReorganizePartitions { no_write_to_binlog, names, definitions } => {
+                self.plain("REORGANIZE PARTITION");
+                self.plain(if *no_write_to_binlog { " NO_WRITE_TO_BINLOG" } else { "" });
+                if !names.is_empty() {
+                    self.plain(" ");
+                    self.names(names, ",");
+                    self.plain(" INTO (");
+                    self.separated(definitions, ", ", Self::partition_definition)?;
+                    self.plain(")");
+                }
+            }
+            AlterTableSpec::ExchangePartition { name, table, validation } => {
+                self.plain("EXCHANGE PARTITION ");
+                self.name(name);
+                self.plain(" WITH TABLE ");
+                self.table_name(table);
+                self.plain(if *validation { "" } else { " WITHOUT VALIDATION" });
+            }
+            AlterTableSpec::MaintainPartitions { verb, no_write_to_binlog, partitions } => {
+                self.plain(verb);
+                let words = if *no_write_to_binlog { " PARTITION NO_WRITE_TO_BINLOG " } else { " PARTITION " };
+                self.selection(words, partitions);
+            }
+            AlterTableSpec::PartitionTablespace { import, partitions } => {
+                self.selection(if *import { "IMPORT PARTITION " } else { "DISCARD PARTITION " }, partitions);
+                self.plain(" TABLESPACE");
+            }
+            AlterTableSpec::PartitionBy(partition) => self.partition_by(partition)?,
+            AlterTableSpec::PartitionOptions { name, options } => {
+                self.special_statement("placement", |w| {
+                    w.plain("PARTITION ");
+                    w.name(name);
+                    w.plain(" ");
+                    w.separated(options, " ", Self::placement)
+                })?;
+            }
+            AlterTableSpec::PartitionAttributes { name, attributes } => {
+                self.plain("PARTITION ");
+                self.name(name);
+                self.plain(" ");
+                self.attributes("ATTRIBUTES", attributes);
+            }
+            other => return self.alter_flag(other),
+        }
+        Ok(())
+    }
+
+    /// Words and partitions.
+    fn selection(&mut self, words: &str, selection: &PartitionSelection) {
+        self.plain(words);
+        match selection {
+            PartitionSelection::All => self.plain("ALL"),
+            PartitionSelection::Names(names) => self.names(names, ","),
+        }
+    }
+
+    /// `name='text'`, `name=DEFAULT`.
+    fn attributes(&mut self, name: &str, attributes: &Option<String>) {
+        self.plain(name);
+        self.plain("=");
+        match attributes {
+            Some(text) => self.string(text),
+            None => self.plain("DEFAULT"),
+        }
+    }
+
+    /// Short changes.
+    fn alter_flag(&mut self, spec: &AlterTableSpec) -> Written {
+        match spec {
+            AlterTableSpec::RemovePartitioning => self.plain("REMOVE PARTITIONING"),
+            AlterTableSpec::Tablespace { import } => {
+                self.plain(if *import { "IMPORT TABLESPACE" } else { "DISCARD TABLESPACE" });
+            }
+            AlterTableSpec::Attributes(text) => self.attributes("ATTRIBUTES", text),
+            AlterTableSpec::StatsOptions(text) => self.attributes("STATS_OPTIONS", text),
+            AlterTableSpec::SetTiFlashReplica(replica) => self.tiflash_replica(replica),
+            AlterTableSpec::Cache(on) => self.plain(if *on { "CACHE" } else { "NOCACHE" }),
+            AlterTableSpec::RemoveTtl => {
+                return self.special("ttl", |w| {
+                    w.plain("REMOVE TTL");
+                    Ok(())
+                });
+            }
+            AlterTableSpec::Lock(lock) => {
+                self.plain("LOCK = ");
+                self.plain(lock_name(*lock));
+            }
+            AlterTableSpec::Algorithm(algorithm) => {
+                self.plain("ALGORITHM = ");
+                self.plain(algorithm_name(*algorithm));
+            }
+            AlterTableSpec::Writable(write) => self.plain(if *write { "READ WRITE" } else { "READ ONLY" }),
+            AlterTableSpec::Force => self.plain("FORCE /* AlterTableForce is not supported */ "),
+            AlterTableSpec::Validation(with) => self.plain(if *with { "WITH VALIDATION" } else { "WITHOUT VALIDATION" }),
+            AlterTableSpec::Keys(enable) => self.plain(if *enable { "ENABLE KEYS" } else { "DISABLE KEYS" }),
+            AlterTableSpec::SecondaryLoad(load) => {
+                self.plain(if *load { "SECONDARY_LOAD" } else { "SECONDARY_UNLOAD" });
+            }
+            _ => return unsupported("this change of a table"),
+        }
+        Ok(())
+    }
+
+    /// `SET TIFLASH REPLICA …`.
+    pub(super) fn tiflash_replica(&mut self, replica: &TiFlashReplica) {
+        self.plain("SET TIFLASH REPLICA ");
+        self.number(replica.count);
+        for (i, label) in replica.labels.iter().enumerate() {
+            self.plain(if i == 0 { " LOCATION LABELS " } else { ", " });
+            self.string(label);
+        }
+    }
+}
+
+/// `CONVERT TO ` or nothing.
+fn convert_words(form: CharsetForm) -> &'static str {
+    match form {
+        CharsetForm::ConvertTo => "CONVERT TO ",
+        CharsetForm::Default => "",
+    }
+}
+
+/// An algorithm's text.
+pub(super) fn algorithm_name(algorithm: IndexAlgorithm) -> &'static str {
+    match algorithm {
+        IndexAlgorithm::Default => "DEFAULT",
+        IndexAlgorithm::Copy => "COPY",
+        IndexAlgorithm::Inplace => "INPLACE",
+        IndexAlgorithm::Instant => "INSTANT",
+    }
+}
+
+/// A lock's text.
+pub(super) fn lock_name(lock: IndexLock) -> &'static str {
+    match lock {
+        IndexLock::Default => "DEFAULT",
+        IndexLock::None => "NONE",
+        IndexLock::Shared => "SHARED",
+        IndexLock::Exclusive => "EXCLUSIVE",
+    }
+}

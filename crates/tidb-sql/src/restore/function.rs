@@ -1,0 +1,334 @@
+//! Function calls and cast types.
+
+use sqlparser::ast::{
+    ArrayElemTypeDef, CharacterLength, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, NullTreatment, ObjectNamePart,
+    SearchModifier, TrimWhereField, Value,
+};
+
+use super::writer::{Writer, unsupported};
+use super::Written;
+
+/// Digits of `DECIMAL` in a cast when none are given.
+const CAST_DECIMAL_DIGITS: u64 = 10;
+
+impl Writer<'_> {
+    /// Calls with a node of their own; then plain calls.
+    pub(super) fn function_like(&mut self, expr: &Expr) -> Written {
+        match expr {
+            Expr::Function(function) => return self.function(function),
+            Expr::Extract { field, expr, .. } => {
+                self.plain("EXTRACT(");
+                self.upper(&field.to_string());
+                self.plain(" FROM ");
+                self.expr(expr)?;
+            }
+            Expr::Position { expr, r#in } => {
+                self.plain("POSITION(");
+                self.expr(expr)?;
+                self.plain(" IN ");
+                self.expr(r#in)?;
+            }
+            Expr::Substring { expr, substring_from, substring_for, shorthand, .. } => {
+                self.plain(if *shorthand { "SUBSTR(" } else { "SUBSTRING(" });
+                self.expr(expr)?;
+                for argument in [substring_from, substring_for].into_iter().flatten() {
+                    self.plain(", ");
+                    self.expr(argument)?;
+                }
+            }
+            Expr::Trim { trim_where, trim_what, expr, .. } => self.trim(trim_where, trim_what, expr)?,
+            Expr::MemberOf(member) => {
+                self.plain("JSON_MEMBEROF(");
+                self.expr(&member.value)?;
+                self.plain(", ");
+                self.expr(&member.array)?;
+            }
+            Expr::MatchAgainst { columns, match_value, opt_search_modifier } => {
+                self.plain("MATCH (");
+                self.separated(columns, ",", Self::object_name)?;
+                self.plain(") AGAINST (");
+                self.value(&match_value.value)?;
+                self.plain(match opt_search_modifier {
+                    Some(SearchModifier::InBooleanMode) => " IN BOOLEAN MODE",
+                    Some(
+                        SearchModifier::WithQueryExpansion | SearchModifier::InNaturalLanguageModeWithQueryExpansion,
+                    ) => " WITH QUERY EXPANSION",
+                    _ => "",
+                });
+            }
+            other => return unsupported(format!("the expression {other}")),
+        }
+        self.plain(")");
+        Ok(())
+    }
+
+    /// What stands between the parentheses of `TRIM`, with the opening one.
+    fn trim(&mut self, place: &Option<TrimWhereField>, what: &Option<Box<Expr>>, expr: &Expr) -> Written {
+        self.plain("TRIM(");
+        match place {
+            Some(TrimWhereField::Both) => self.plain("BOTH "),
+            Some(TrimWhereField::Leading) => self.plain("LEADING "),
+            Some(TrimWhereField::Trailing) => self.plain("TRAILING "),
+            None => {}
+        }
+        if let Some(what) = what {
+            self.expr(what)?;
+            self.plain(" ");
+        }
+        if place.is_some() || what.is_some() {
+            self.plain("FROM ");
+        }
+        self.expr(expr)
+    }
+
+    /// A call.
+    fn function(&mut self, function: &Function) -> Written {
+        let empty = FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() };
+        let list = match &function.args {
+            FunctionArguments::List(list) => list,
+            FunctionArguments::None => &empty,
+            FunctionArguments::Subquery(_) => return unsupported("a query as argument"),
+        };
+        let name = match function.name.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] => name.value.to_uppercase(),
+            [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(name)] => {
+                self.name(&schema.value);
+                self.plain(".");
+                self.name(&name.value);
+                self.plain("(");
+                self.arguments(list)?;
+                self.plain(")");
+                return Ok(());
+            }
+            _ => return unsupported("this function name"),
+        };
+        self.named_function(&name, list)?;
+        self.over(function)
+    }
+
+    /// A call of an unqualified function, name in upper case.
+    fn named_function(&mut self, name: &str, list: &FunctionArgumentList) -> Written {
+        match (name, list.args.as_slice()) {
+            ("MOD", [left, right]) => {
+                self.argument(left)?;
+                self.plain("%");
+                return self.argument(right);
+            }
+            ("DEFAULT" | "VALUES", [column]) => {
+                self.plain(name);
+                self.plain("(");
+                self.argument(column)?;
+            }
+            ("CHAR", args) => self.char_function(args)?,
+            ("DATE_ADD" | "DATE_SUB" | "ADDDATE" | "SUBDATE", [date, step]) => {
+                self.plain(name);
+                self.plain("(");
+                self.argument(date)?;
+                self.plain(", ");
+                self.step(step)?;
+            }
+            ("WEIGHT_STRING", [text, FunctionArg::Named { name: kind, arg, .. }]) => {
+                self.plain("WEIGHT_STRING(");
+                self.argument(text)?;
+                self.plain(" AS ");
+                self.plain(&kind.value);
+                self.plain("(");
+                self.argument_expr(arg)?;
+                self.plain(")");
+            }
+            _ => {
+                self.plain(synonym(name));
+                self.plain("(");
+                self.arguments(list)?;
+            }
+        }
+        self.plain(")");
+        Ok(())
+    }
+
+    /// `CHAR(…)` under the name that TiDB prints, without the closing parenthesis.
+    fn char_function(&mut self, args: &[FunctionArg]) -> Written {
+        self.plain("CHAR_FUNC(");
+        let (charset, values) = match args.split_last() {
+            Some((FunctionArg::Named { arg: FunctionArgExpr::Expr(Expr::Identifier(charset)), .. }, values)) => {
+                (Some(&charset.value), values)
+            }
+            _ => (None, args),
+        };
+        for value in values {
+            self.argument(value)?;
+            self.plain(", ");
+        }
+        match charset {
+            Some(charset) => self.string(charset),
+            None => self.plain("NULL"),
+        }
+        Ok(())
+    }
+
+    /// The second argument of a date function; a bare number means days.
+    fn step(&mut self, step: &FunctionArg) -> Written {
+        match step {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(interval @ Expr::Interval(_))) => self.interval(interval),
+            days => {
+                self.plain("INTERVAL ");
+                self.argument(days)?;
+                self.plain(" DAY");
+                Ok(())
+            }
+        }
+    }
+
+    /// Arguments with their clauses.
+    fn arguments(&mut self, list: &FunctionArgumentList) -> Written {
+        if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+            self.plain("DISTINCT ");
+        }
+        self.separated(&list.args, ", ", Self::argument)?;
+        let mut separator = None;
+        for clause in &list.clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(items) => {
+                    self.plain(" ");
+                    self.order_by(items)?;
+                }
+                FunctionArgumentClause::Separator(text) => separator = Some(&text.value),
+                _ => return unsupported("this clause of a function"),
+            }
+        }
+        if let Some(Value::SingleQuotedString(text)) = separator {
+            self.plain(" SEPARATOR ");
+            self.string(text);
+        }
+        Ok(())
+    }
+
+    /// An argument.
+    fn argument(&mut self, argument: &FunctionArg) -> Written {
+        match argument {
+            FunctionArg::Unnamed(arg) => self.argument_expr(arg),
+            _ => unsupported("a named argument"),
+        }
+    }
+
+    /// An argument's value; `*` is printed as 1.
+    fn argument_expr(&mut self, arg: &FunctionArgExpr) -> Written {
+        match arg {
+            FunctionArgExpr::Expr(expr) => self.expr(expr),
+            FunctionArgExpr::Wildcard => {
+                self.plain("1");
+                Ok(())
+            }
+            _ => unsupported("this argument"),
+        }
+    }
+
+    /// `OVER …`.
+    fn over(&mut self, function: &Function) -> Written {
+        let Some(over) = &function.over else { return Ok(()) };
+        if function.null_treatment == Some(NullTreatment::IgnoreNulls) {
+            self.plain(" IGNORE NULLS");
+        }
+        self.plain(" OVER ");
+        self.window(over)
+    }
+
+    /// A type in a cast.
+    pub(super) fn cast_type(&mut self, data_type: &DataType) -> Written {
+        match data_type {
+            DataType::Binary(length) => self.sized("BINARY", *length),
+            DataType::Char(length) => self.sized("CHAR", char_length(length)),
+            DataType::Date => self.plain("DATE"),
+            DataType::Datetime(fraction) => self.sized("DATETIME", fraction.filter(|n| *n > 0)),
+            DataType::Time(fraction, _) => self.sized("TIME", fraction.filter(|n| *n > 0)),
+            DataType::Decimal(info) => self.cast_decimal(info),
+            DataType::Signed => self.plain("SIGNED"),
+            DataType::Unsigned => self.plain("UNSIGNED"),
+            DataType::JSON => self.plain("JSON"),
+            DataType::Double(_) => self.plain("DOUBLE"),
+            DataType::Float(info) => self.plain(float_name(info)),
+            DataType::Array(ArrayElemTypeDef::SquareBracket(inner, _)) => {
+                self.cast_type(inner)?;
+                self.plain(" ARRAY");
+            }
+            DataType::Custom(name, details) => self.custom_type(&name.to_string(), details),
+            other => return unsupported(format!("a cast to {other}")),
+        }
+        Ok(())
+    }
+
+    /// A type with an optional length.
+    fn sized(&mut self, name: &str, length: Option<u64>) {
+        self.plain(name);
+        if let Some(length) = length {
+            self.plain("(");
+            self.number(length);
+            self.plain(")");
+        }
+    }
+
+    /// `DECIMAL(p[, s])`.
+    fn cast_decimal(&mut self, info: &ExactNumberInfo) {
+        match info {
+            ExactNumberInfo::PrecisionAndScale(precision, scale) if *scale > 0 => {
+                self.plain("DECIMAL(");
+                self.number(precision);
+                self.plain(", ");
+                self.number(scale);
+                self.plain(")");
+            }
+            ExactNumberInfo::PrecisionAndScale(precision, _) | ExactNumberInfo::Precision(precision) => {
+                self.sized("DECIMAL", Some(*precision).filter(|n| *n > 0));
+            }
+            ExactNumberInfo::None => self.sized("DECIMAL", Some(CAST_DECIMAL_DIGITS)),
+        }
+    }
+
+    /// `CHAR(n)` with charset, `YEAR`, `VECTOR(n)`.
+    fn custom_type(&mut self, name: &str, details: &[String]) {
+        let length = details.first().and_then(|n| n.parse().ok());
+        let charset = details.get(1).map(String::as_str).unwrap_or("");
+        let binary = details.get(2).is_some();
+        if name != "CHAR" {
+            return self.sized(name, length);
+        }
+        if binary || charset == "binary" {
+            return self.sized("BINARY", length);
+        }
+        self.sized("CHAR", length);
+        if !charset.is_empty() && charset != "utf8mb4" {
+            self.plain(" CHARSET ");
+            self.upper(charset);
+        }
+    }
+}
+
+/// The name that TiDB prints for a function.
+fn synonym(name: &str) -> &str {
+    match name {
+        "STD" | "STDDEV" => "STDDEV_POP",
+        "VARIANCE" => "VAR_POP",
+        "INSERT" => "INSERT_FUNC",
+        "PASSWORD" => "PASSWORD_FUNC",
+        other => other,
+    }
+}
+
+/// A character type's length.
+fn char_length(length: &Option<CharacterLength>) -> Option<u64> {
+    match length {
+        Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
+        _ => None,
+    }
+}
+
+/// `FLOAT(p)` of many bits is a `DOUBLE`.
+fn float_name(info: &ExactNumberInfo) -> &'static str {
+    /// Bits of a single-precision mantissa.
+    const SINGLE: u64 = 24;
+    match info {
+        ExactNumberInfo::Precision(precision) if *precision > SINGLE => "DOUBLE",
+        _ => "FLOAT",
+    }
+}

@@ -1,0 +1,419 @@
+//! Statements other than those on one table's definition.
+
+use super::alter::{algorithm_name, lock_name};
+use super::writer::{Writer, unsupported};
+use super::Written;
+use crate::ddl::{
+    AlterDatabase, CheckOption, CreateDatabase, CreateIndex, CreateIndexKind, CreateView, DatabaseOption, Ddl,
+    Definer, DropIndex, DropTable, FlashbackCluster, FlashbackUntil, IndexAlgorithm, IndexLock, PlacementOption,
+    RecoverTable, ResourceGroupOption, SequenceOption, Temporary, ViewAlgorithm, ViewSecurity,
+};
+
+impl Writer<'_> {
+    /// A statement on schemas, tables, indexes and views; then the others.
+    pub(super) fn ddl(&mut self, ddl: &Ddl) -> Written {
+        match ddl {
+            Ddl::CreateDatabase(create) => self.create_database(create),
+            Ddl::AlterDatabase(alter) => self.alter_database(alter),
+            Ddl::DropDatabase(drop) => {
+                self.drop_words("DROP DATABASE ", drop.if_exists);
+                self.name(&drop.name);
+                Ok(())
+            }
+            Ddl::CreateTable(create) => self.create_table(create),
+            Ddl::AlterTable(alter) => self.alter_table(alter),
+            Ddl::DropTable(drop) => {
+                self.drop_table(drop);
+                Ok(())
+            }
+            Ddl::TruncateTable(truncate) => {
+                self.plain("TRUNCATE TABLE ");
+                self.table_name(&truncate.table);
+                Ok(())
+            }
+            Ddl::RenameTable(rename) => {
+                self.plain("RENAME TABLE ");
+                self.separated(&rename.renames, ", ", |w, (old, new)| {
+                    w.table_name(old);
+                    w.plain(" TO ");
+                    w.table_name(new);
+                    Ok(())
+                })
+            }
+            Ddl::CreateIndex(create) => self.create_index(create),
+            Ddl::DropIndex(drop) => self.drop_index(drop),
+            Ddl::CreateView(view) => self.create_view(view, None),
+            Ddl::DropView(drop) => {
+                self.drop_words("DROP VIEW ", drop.if_exists);
+                self.table_names(&drop.views, ", ");
+                Ok(())
+            }
+            other => self.other_ddl(other),
+        }
+    }
+
+    /// Sequences, recovery, policies, groups.
+    fn other_ddl(&mut self, ddl: &Ddl) -> Written {
+        match ddl {
+            Ddl::CreateSequence(create) => {
+                self.plain(if create.if_not_exists { "CREATE SEQUENCE IF NOT EXISTS " } else { "CREATE SEQUENCE " });
+                self.table_name(&create.name);
+                create.options.iter().for_each(|option| self.sequence_option(*option));
+                for option in &create.table_options {
+                    self.plain(" ");
+                    self.table_option(option)?;
+                }
+            }
+            Ddl::AlterSequence(alter) => {
+                self.drop_words("ALTER SEQUENCE ", alter.if_exists);
+                self.table_name(&alter.name);
+                alter.options.iter().for_each(|option| self.sequence_option(*option));
+            }
+            Ddl::DropSequence(drop) => {
+                self.drop_words("DROP SEQUENCE ", drop.if_exists);
+                self.table_names(&drop.names, ", ");
+            }
+            Ddl::RecoverTable(recover) => self.recover_table(recover),
+            Ddl::FlashbackTable(flashback) => {
+                self.plain("FLASHBACK TABLE ");
+                self.table_name(&flashback.table);
+                self.new_name(&flashback.new_name);
+            }
+            Ddl::FlashbackDatabase(flashback) => {
+                self.plain("FLASHBACK DATABASE ");
+                self.name(&flashback.name);
+                self.new_name(&flashback.new_name);
+            }
+            Ddl::FlashbackCluster(flashback) => self.flashback_cluster(flashback)?,
+            Ddl::RepairTable { table, create } => {
+                self.plain("ADMIN REPAIR TABLE ");
+                self.table_name(table);
+                self.plain(" ");
+                self.create_table(create)?;
+            }
+            other => return self.policy_ddl(other),
+        }
+        Ok(())
+    }
+
+    /// Words and `IF EXISTS`.
+    fn drop_words(&mut self, words: &str, if_exists: bool) {
+        self.plain(words);
+        if if_exists {
+            self.plain("IF EXISTS ");
+        }
+    }
+
+    /// ` TO name`.
+    fn new_name(&mut self, name: &Option<String>) {
+        if let Some(name) = name {
+            self.plain(" TO ");
+            self.name(name);
+        }
+    }
+
+    /// `CREATE DATABASE …`.
+    fn create_database(&mut self, create: &CreateDatabase) -> Written {
+        self.plain("CREATE DATABASE ");
+        if create.if_not_exists {
+            self.plain("IF NOT EXISTS ");
+        }
+        self.name(&create.name);
+        self.database_options(&create.options)
+    }
+
+    /// `ALTER DATABASE …`.
+    fn alter_database(&mut self, alter: &AlterDatabase) -> Written {
+        let only_placement = alter.options.iter().all(|option| matches!(option, DatabaseOption::Placement(_)));
+        if only_placement && self.options.skip_placement {
+            return Ok(());
+        }
+        if only_placement && self.options.special_comments {
+            return self.special_statement("placement", |w| w.alter_database_text(alter));
+        }
+        self.alter_database_text(alter)
+    }
+
+    /// `ALTER DATABASE …` without regard to placement.
+    fn alter_database_text(&mut self, alter: &AlterDatabase) -> Written {
+        self.plain("ALTER DATABASE");
+        if let Some(name) = &alter.name {
+            self.plain(" ");
+            self.name(name);
+        }
+        self.database_options(&alter.options)
+    }
+
+    /// Options of a schema, each with a blank before it.
+    fn database_options(&mut self, options: &[DatabaseOption]) -> Written {
+        for option in options {
+            self.plain(" ");
+            match option {
+                DatabaseOption::Charset(charset) => {
+                    self.plain("CHARACTER SET = ");
+                    self.plain(charset);
+                }
+                DatabaseOption::Collate(collation) => {
+                    self.plain("COLLATE = ");
+                    self.plain(collation);
+                }
+                DatabaseOption::Encryption(text) => self.text_option("ENCRYPTION", text),
+                DatabaseOption::Placement(option) => self.placement(option)?,
+                DatabaseOption::SetTiFlashReplica(replica) => self.tiflash_replica(replica),
+            }
+        }
+        Ok(())
+    }
+
+    /// `DROP TABLE …`.
+    fn drop_table(&mut self, drop: &DropTable) {
+        let words = match drop.temporary {
+            None => "DROP TABLE ",
+            Some(Temporary::Local) => "DROP TEMPORARY TABLE ",
+            Some(Temporary::Global { .. }) => "DROP GLOBAL TEMPORARY TABLE ",
+        };
+        self.drop_words(words, drop.if_exists);
+        self.table_names(&drop.tables, ", ");
+    }
+
+    /// `CREATE INDEX …`.
+    fn create_index(&mut self, create: &CreateIndex) -> Written {
+        self.plain(match create.kind {
+            CreateIndexKind::Plain => "CREATE INDEX ",
+            CreateIndexKind::Unique => "CREATE UNIQUE INDEX ",
+            CreateIndexKind::Spatial => "CREATE SPATIAL INDEX ",
+            CreateIndexKind::FullText => "CREATE FULLTEXT INDEX ",
+            CreateIndexKind::Vector => "CREATE VECTOR INDEX ",
+            CreateIndexKind::Columnar => "CREATE COLUMNAR INDEX ",
+        });
+        if create.if_not_exists {
+            self.plain("IF NOT EXISTS ");
+        }
+        self.name(&create.name);
+        self.plain(" ON ");
+        self.table_name(&create.table);
+        self.plain(" ");
+        self.index_parts(&create.parts)?;
+        self.index_options(&create.options)?;
+        self.algorithm_and_lock(create.algorithm, create.lock);
+        Ok(())
+    }
+
+    /// `DROP INDEX …`.
+    fn drop_index(&mut self, drop: &DropIndex) -> Written {
+        self.plain("DROP INDEX ");
+        if drop.if_exists {
+            self.special("", |w| {
+                w.plain("IF EXISTS ");
+                Ok(())
+            })?;
+        }
+        self.name(&drop.name);
+        self.plain(" ON ");
+        self.table_name(&drop.table);
+        self.algorithm_and_lock(drop.algorithm, drop.lock);
+        Ok(())
+    }
+
+    /// ` ALGORITHM = …`, ` LOCK = …`; defaults are left out, though their blank stays.
+    fn algorithm_and_lock(&mut self, algorithm: Option<IndexAlgorithm>, lock: Option<IndexLock>) {
+        if algorithm.is_none() && lock.is_none() {
+            return;
+        }
+        self.plain(" ");
+        let algorithm = algorithm.filter(|algorithm| *algorithm != IndexAlgorithm::Default);
+        if let Some(algorithm) = algorithm {
+            self.plain("ALGORITHM = ");
+            self.plain(algorithm_name(algorithm));
+        }
+        if let Some(lock) = lock.filter(|lock| *lock != IndexLock::Default) {
+            self.plain(if algorithm.is_some() { " LOCK = " } else { "LOCK = " });
+            self.plain(lock_name(lock));
+        }
+    }
+
+    /// `CREATE VIEW …`, with a given text in place of the query.
+    pub(super) fn create_view(&mut self, view: &CreateView, select: Option<&str>) -> Written {
+        self.plain(if view.or_replace { "CREATE OR REPLACE ALGORITHM = " } else { "CREATE ALGORITHM = " });
+        self.plain(match view.algorithm {
+            ViewAlgorithm::Undefined => "UNDEFINED",
+            ViewAlgorithm::Merge => "MERGE",
+            ViewAlgorithm::TempTable => "TEMPTABLE",
+        });
+        self.plain(" DEFINER = ");
+        match &view.definer {
+            Definer::CurrentUser => self.plain("CURRENT_USER"),
+            Definer::User { user, host } => {
+                self.name(user);
+                if !host.is_empty() {
+                    self.plain("@");
+                    self.name(host);
+                }
+            }
+        }
+        self.plain(match view.security {
+            ViewSecurity::Definer => " SQL SECURITY DEFINER VIEW ",
+            ViewSecurity::Invoker => " SQL SECURITY INVOKER VIEW ",
+        });
+        self.table_name(&view.name);
+        if !view.columns.is_empty() {
+            self.plain(" (");
+            self.names(&view.columns, ",");
+            self.plain(")");
+        }
+        self.plain(" AS ");
+        match select {
+            Some(text) => self.plain(text),
+            None => self.query(&view.query)?,
+        }
+        if view.check_option == CheckOption::Local {
+            self.plain(" WITH LOCAL CHECK OPTION");
+        }
+        Ok(())
+    }
+
+    /// An option of a sequence with a blank before it.
+    fn sequence_option(&mut self, option: SequenceOption) {
+        let (words, value) = match option {
+            SequenceOption::IncrementBy(n) => (" INCREMENT BY ", Some(n)),
+            SequenceOption::StartWith(n) => (" START WITH ", Some(n)),
+            SequenceOption::MinValue(n) => (" MINVALUE ", Some(n)),
+            SequenceOption::NoMinValue => (" NO MINVALUE", None),
+            SequenceOption::MaxValue(n) => (" MAXVALUE ", Some(n)),
+            SequenceOption::NoMaxValue => (" NO MAXVALUE", None),
+            SequenceOption::Cache(n) => (" CACHE ", Some(n)),
+            SequenceOption::NoCache => (" NOCACHE", None),
+            SequenceOption::Cycle => (" CYCLE", None),
+            SequenceOption::NoCycle => (" NOCYCLE", None),
+            SequenceOption::Restart => (" RESTART", None),
+            SequenceOption::RestartWith(n) => (" RESTART WITH ", Some(n)),
+        };
+        self.plain(words);
+        if let Some(value) = value {
+            self.number(value);
+        }
+    }
+
+    /// `RECOVER TABLE …`.
+    fn recover_table(&mut self, recover: &RecoverTable) {
+        match recover {
+            RecoverTable::ByJob(job) => {
+                self.plain("RECOVER TABLE BY JOB ");
+                self.number(job);
+            }
+            RecoverTable::ByName { table, jobs } => {
+                self.plain("RECOVER TABLE ");
+                self.table_name(table);
+                if let Some(jobs) = jobs.filter(|jobs| *jobs > 0) {
+                    self.plain(" ");
+                    self.number(jobs);
+                }
+            }
+        }
+    }
+
+    /// `FLASHBACK … TO …`.
+    fn flashback_cluster(&mut self, flashback: &FlashbackCluster) -> Written {
+        self.plain("FLASHBACK ");
+        if !flashback.tables.is_empty() {
+            self.plain("TABLE ");
+            self.table_names(&flashback.tables, ", ");
+        } else if let Some(database) = &flashback.database {
+            self.plain("DATABASE ");
+            self.name(database);
+        } else {
+            self.plain("CLUSTER");
+        }
+        match &flashback.until {
+            FlashbackUntil::Timestamp(expr) => {
+                self.plain(" TO TIMESTAMP ");
+                self.expr(expr)
+            }
+            FlashbackUntil::Tso(tso) => {
+                self.plain(" TO TSO ");
+                self.number(tso);
+                Ok(())
+            }
+        }
+    }
+
+    /// Placement policies and resource groups, which only TiDB has.
+    fn policy_ddl(&mut self, ddl: &Ddl) -> Written {
+        match ddl {
+            Ddl::CreatePlacementPolicy(create) => {
+                if self.options.skip_placement {
+                    return Ok(());
+                }
+                self.special_statement("placement", |w| {
+                    w.plain(if create.or_replace { "CREATE OR REPLACE PLACEMENT POLICY " } else { "CREATE PLACEMENT POLICY " });
+                    if create.if_not_exists {
+                        w.plain("IF NOT EXISTS ");
+                    }
+                    w.name(&create.name);
+                    w.placement_options(&create.options)
+                })
+            }
+            Ddl::AlterPlacementPolicy(alter) => {
+                if self.options.skip_placement {
+                    return Ok(());
+                }
+                self.special_statement("placement", |w| {
+                    w.drop_words("ALTER PLACEMENT POLICY ", alter.if_exists);
+                    w.name(&alter.name);
+                    w.placement_options(&alter.options)
+                })
+            }
+            Ddl::DropPlacementPolicy(drop) => self.special_statement("placement", |w| {
+                w.drop_words("DROP PLACEMENT POLICY ", drop.if_exists);
+                w.name(&drop.name);
+                Ok(())
+            }),
+            Ddl::CreateResourceGroup(create) => self.special_statement("resource_group", |w| {
+                w.plain(if create.if_not_exists { "CREATE RESOURCE GROUP IF NOT EXISTS " } else { "CREATE RESOURCE GROUP " });
+                w.name(&create.name);
+                w.resource_group_options(&create.options)
+            }),
+            Ddl::AlterResourceGroup(alter) => self.special_statement("resource_group", |w| {
+                w.drop_words("ALTER RESOURCE GROUP ", alter.if_exists);
+                w.name(&alter.name);
+                w.resource_group_options(&alter.options)
+            }),
+            Ddl::DropResourceGroup(drop) => self.special_statement("resource_group", |w| {
+                w.drop_words("DROP RESOURCE GROUP ", drop.if_exists);
+                w.name(&drop.name);
+                Ok(())
+            }),
+            _ => unsupported("this statement"),
+        }
+    }
+
+    /// Options of a policy, each with a blank before it.
+    fn placement_options(&mut self, options: &[PlacementOption]) -> Written {
+        for option in options {
+            self.plain(" ");
+            self.placement(option)?;
+        }
+        Ok(())
+    }
+
+    /// Options of a resource group.
+    fn resource_group_options(&mut self, options: &[ResourceGroupOption]) -> Written {
+        for (i, option) in options.iter().enumerate() {
+            self.plain(if i > 0 { ", " } else { " " });
+            match option {
+                ResourceGroupOption::RuPerSecond(None) => self.plain("RU_PER_SEC = UNLIMITED"),
+                ResourceGroupOption::RuPerSecond(Some(rate)) => self.number_option("RU_PER_SEC", *rate),
+                ResourceGroupOption::Priority(priority) => {
+                    self.plain("PRIORITY = ");
+                    self.plain(priority);
+                }
+                ResourceGroupOption::Burstable(mode) => {
+                    self.plain("BURSTABLE = ");
+                    self.plain(mode.as_deref().unwrap_or("TRUE"));
+                }
+                ResourceGroupOption::Block { .. } => return unsupported("QUERY_LIMIT or BACKGROUND"),
+            }
+        }
+        Ok(())
+    }
+}
