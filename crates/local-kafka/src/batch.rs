@@ -70,7 +70,9 @@ impl BatchError {
         match self {
             Self::Incomplete | Self::Length | Self::Crc => ResponseError::CorruptMessage,
             Self::Magic(_) => ResponseError::UnsupportedForMessageFormat,
-            Self::Count | Self::SeveralBatches | Self::Control | Self::Producer => ResponseError::InvalidRecord,
+            Self::Count | Self::SeveralBatches | Self::Control | Self::Producer => {
+                ResponseError::InvalidRecord
+            }
             Self::Compression(_) => ResponseError::UnsupportedCompressionType,
             Self::Transactional => ResponseError::InvalidTxnState,
         }
@@ -199,7 +201,11 @@ pub(crate) fn validate_produced(batch: &[u8]) -> Result<BatchHeader, BatchError>
 }
 
 /// The first bytes of a batch with a new base offset and leader epoch.
-pub(crate) fn rewritten_prefix(header: &BatchHeader, base_offset: i64, leader_epoch: i32) -> [u8; REWRITTEN_LEN] {
+pub(crate) fn rewritten_prefix(
+    header: &BatchHeader,
+    base_offset: i64,
+    leader_epoch: i32,
+) -> [u8; REWRITTEN_LEN] {
     let length = u32::try_from(header.size - LENGTH_OFFSET).unwrap_or(u32::MAX);
     let mut prefix = [0; REWRITTEN_LEN];
     prefix[..8].copy_from_slice(&base_offset.to_be_bytes());
@@ -255,116 +261,6 @@ fn varint(bytes: &mut &[u8]) -> Option<i64> {
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
-    //! Batches for tests.
-
-    use super::*;
-
-    /// An uncompressed batch with one record per timestamp (milliseconds, none before the first).
-    pub(crate) fn batch(timestamps: &[i64], producer: Option<(i64, i16, i32)>) -> Vec<u8> {
-        let base = timestamps[0];
-        let (pid, epoch, sequence) = producer.unwrap_or((-1, -1, -1));
-        let mut out = vec![0; 8];
-        out.extend(0_i32.to_be_bytes());
-        out.extend((-1_i32).to_be_bytes());
-        out.push(2);
-        out.extend(0_u32.to_be_bytes());
-        out.extend(0_i16.to_be_bytes());
-        out.extend((timestamps.len() as i32 - 1).to_be_bytes());
-        out.extend(base.to_be_bytes());
-        out.extend(timestamps.iter().max().unwrap().to_be_bytes());
-        out.extend(pid.to_be_bytes());
-        out.extend(epoch.to_be_bytes());
-        out.extend(sequence.to_be_bytes());
-        out.extend((timestamps.len() as i32).to_be_bytes());
-        for (i, t) in timestamps.iter().enumerate() {
-            let mut record = vec![0];
-            put_varint(t - base, &mut record);
-            put_varint(i as i64, &mut record);
-            put_varint(-1, &mut record);
-            put_varint(3, &mut record);
-            record.extend(b"abc");
-            put_varint(0, &mut record);
-            put_varint(record.len() as i64, &mut out);
-            out.extend(record);
-        }
-        let length = (out.len() - LENGTH_OFFSET) as i32;
-        out[8..12].copy_from_slice(&length.to_be_bytes());
-        let crc = crc32c::crc32c(&out[CRC_START..]);
-        out[17..21].copy_from_slice(&crc.to_be_bytes());
-        out
-    }
-
-    fn put_varint(value: i64, out: &mut Vec<u8>) {
-        let mut v = ((value << 1) ^ (value >> 63)) as u64;
-        while v >= 0x80 {
-            out.push(v as u8 | 0x80);
-            v >>= 7;
-        }
-        out.push(v as u8);
-    }
-}
-
+pub(crate) mod testing;
 #[cfg(test)]
-mod tests {
-    use super::testing::batch;
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn an_intact_batch_is_accepted_and_a_flipped_bit_is_not() {
-        let good = batch(&[10, 20, 15], Some((7, 0, 3)));
-        let header = validate_produced(&good).unwrap();
-        assert_eq!((header.last_offset_delta, header.max_timestamp, header.last_sequence()), (2, 20, 5));
-        for at in CRC_START..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            assert_eq!(validate_produced(&bad), Err(BatchError::Crc), "byte {at}");
-        }
-    }
-
-    #[test]
-    fn the_rewritten_prefix_keeps_the_checksum_valid() {
-        let mut bytes = batch(&[1, 2], None);
-        let header = validate_produced(&bytes).unwrap();
-        bytes[..REWRITTEN_LEN].copy_from_slice(&rewritten_prefix(&header, 4711, 0));
-        let again = validate_produced(&bytes).unwrap();
-        assert_eq!((again.base_offset, again.next_offset()), (4711, 4713));
-    }
-
-    #[test]
-    fn a_timestamp_finds_the_exact_record() {
-        let bytes = batch(&[100, 90, 130, 120], None);
-        let header = BatchHeader::parse(&bytes).unwrap();
-        assert_eq!(find_by_timestamp(&header, &bytes, 95), Some((0, 100)));
-        assert_eq!(find_by_timestamp(&header, &bytes, 101), Some((2, 130)));
-        assert_eq!(find_by_timestamp(&header, &bytes, 131), None);
-    }
-
-    #[test]
-    fn sequences_wrap_to_zero() {
-        assert_eq!(advance_sequence(i32::MAX, 1), 0);
-        assert_eq!(advance_sequence(i32::MAX - 1, 1), i32::MAX);
-        assert_eq!(advance_sequence(i32::MAX, 3), 2);
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), ts in any::<i64>()) {
-            if let Ok(header) = validate_produced(&bytes) {
-                let _ = find_by_timestamp(&header, &bytes, ts);
-            }
-        }
-
-        #[test]
-        fn damaged_batches_never_panic(at in 0_usize..90, value in any::<u8>(), ts in any::<i64>()) {
-            let mut bytes = batch(&[1, 5, 9], None);
-            let at = at % bytes.len();
-            bytes[at] = value;
-            if let Ok(header) = BatchHeader::parse(&bytes) {
-                let _ = find_by_timestamp(&header, &bytes, ts);
-                let _ = header.checksum_matches(&bytes);
-            }
-        }
-    }
-}
+mod tests;

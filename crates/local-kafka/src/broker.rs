@@ -53,7 +53,10 @@ impl BrokerJoin {
 
 impl Broker {
     /// Opens all files and starts the threads. Blocks.
-    pub(crate) fn open(config: KafkaConfig, stopping: CancellationToken) -> Result<(Self, BrokerJoin), StartError> {
+    pub(crate) fn open(
+        config: KafkaConfig,
+        stopping: CancellationToken,
+    ) -> Result<(Self, BrokerJoin), StartError> {
         let storage = |source| StartError::Storage { path: config.data_dir.clone(), source };
         let catalog = Catalog::open(&config.data_dir, config.topic_defaults)?;
         let (offsets, journal) = OffsetStore::open(&config.data_dir)?;
@@ -81,9 +84,7 @@ impl Broker {
         }
         match self.catalog.create(name, self.config.default_partitions, Overrides::new()).await {
             // Somebody else was faster.
-            Err(CatalogError::Exists(name)) => {
-                self.catalog.by_name(&name).ok_or(CatalogError::Unknown(name))
-            }
+            Err(CatalogError::Exists(name)) => self.catalog.by_name(&name).ok_or(CatalogError::Unknown(name)),
             other => other,
         }
     }

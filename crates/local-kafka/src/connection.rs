@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ use tracing::{debug, warn};
 
 use crate::api::{self, Answer};
 use crate::broker::Broker;
-use crate::frames::{Frame, FrameReader};
+use crate::frames::{Frame, FrameError, FrameReader};
 use crate::limits::{MAX_MEMBERS_PER_CONNECTION, READ_AHEAD_FRAMES, WRITE_TIMEOUT};
 use crate::wire::Request;
 
@@ -31,6 +32,8 @@ pub(crate) struct Connection {
     local: SocketAddr,
     /// The client is gone or the broker stops: a request which waits shall answer now.
     pub(crate) leaving: CancellationToken,
+    /// Requests read and not answered yet.
+    unanswered: AtomicUsize,
     /// Group members which speak over this connection: group id and member id.
     members: Mutex<Vec<(String, String)>>,
 }
@@ -58,7 +61,12 @@ impl Connection {
 }
 
 /// Serves a connection until the client leaves or the broker stops.
-pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stopping: CancellationToken) {
+pub(crate) async fn serve(
+    broker: Arc<Broker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    stopping: CancellationToken,
+) {
     let local = match stream.local_addr().and_then(|local| stream.set_nodelay(true).map(|()| local)) {
         Ok(local) => local,
         Err(e) => {
@@ -67,8 +75,14 @@ pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: SocketAd
         }
     };
     let (reading, writing) = stream.into_split();
-    let connection =
-        Connection { broker, peer, local, leaving: stopping.child_token(), members: Mutex::new(Vec::new()) };
+    let connection = Connection {
+        broker,
+        peer,
+        local,
+        leaving: stopping.child_token(),
+        unanswered: AtomicUsize::new(0),
+        members: Mutex::new(Vec::new()),
+    };
     let (frames, queue) = mpsc::channel(READ_AHEAD_FRAMES);
     tokio::join!(
         read_frames(&connection, reading, frames),
@@ -90,11 +104,14 @@ async fn read_frames(connection: &Connection, reading: OwnedReadHalf, frames: mp
         };
         match next {
             Ok(Some(frame)) => {
+                connection.unanswered.fetch_add(1, Ordering::Relaxed);
                 if frames.send(frame).await.is_err() {
                     break;
                 }
             }
             Ok(None) => break,
+            // The client waits for us, not we for the client.
+            Err(FrameError::Idle) if connection.unanswered.load(Ordering::Relaxed) > 0 => {}
             Err(e) => {
                 debug!(peer = %connection.peer, error = %e, "closing a connection");
                 break;
@@ -137,6 +154,7 @@ async fn answer_frames(
                 break;
             }
         }
+        connection.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

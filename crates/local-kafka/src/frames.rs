@@ -34,6 +34,9 @@ pub(crate) enum FrameError {
         /// What the client probably speaks instead.
         hint: &'static str,
     },
+    /// The client was silent for the idle time.
+    #[error("the connection is idle")]
+    Idle,
     /// The client stopped in the middle of a frame.
     #[error("the client stopped sending in the middle of a request")]
     Stalled,
@@ -59,13 +62,21 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self { stream, buffer: BytesMut::with_capacity(FREE_FRAME_BYTES), max_bytes }
     }
 
-    /// The next frame; `None` when the client closed the connection or was silent for `idle`.
-    pub(crate) async fn next(&mut self, memory: &MemoryBudget, idle: Duration) -> Result<Option<Frame>, FrameError> {
+    /// The next frame; `None` when the client closed the connection. May be called again after [`FrameError::Idle`].
+    pub(crate) async fn next(
+        &mut self,
+        memory: &MemoryBudget,
+        idle: Duration,
+    ) -> Result<Option<Frame>, FrameError> {
         while self.buffer.len() < LENGTH_PREFIX {
             self.buffer.reserve(MIN_READ_BYTES);
-            let wait = if self.buffer.is_empty() { idle } else { FRAME_READ_TIMEOUT };
+            let (wait, late) = if self.buffer.is_empty() {
+                (idle, FrameError::Idle)
+            } else {
+                (FRAME_READ_TIMEOUT, FrameError::Stalled)
+            };
             match timeout(wait, self.stream.read_buf(&mut self.buffer)).await {
-                Err(_) => return Ok(None),
+                Err(_) => return Err(late),
                 Ok(Ok(0)) => return Ok(None),
                 Ok(read) => read?,
             };

@@ -1,30 +1,16 @@
-//! Differences between operating systems, and file helpers on top of the standard library.
+//! File helpers on top of the standard library.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Reads into `buffer` from `position` on until it is full or the file ends; returns the bytes read.
-#[cfg(unix)]
+/// Reads into `buffer` from `position` on until it is full or the file ends; returns the bytes read. Does not move the
+/// cursor of the file.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    read_fully(buffer, position, |b, p| std::os::unix::fs::FileExt::read_at(file, b, p))
-}
-
-/// Reads into `buffer` from `position` on until it is full or the file ends; returns the bytes read.
-#[cfg(windows)]
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    read_fully(buffer, position, |b, p| std::os::windows::fs::FileExt::seek_read(file, b, p))
-}
-
-/// Repeats a positioned read until the buffer is full or the file ends.
-fn read_fully(
-    buffer: &mut [u8],
-    position: u64,
-    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
-) -> io::Result<usize> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|r| !r.is_empty()) {
-        match read(rest, position + done as u64) {
+        match file.read_at(rest, position + done as u64) {
             Ok(0) => break,
             Ok(n) => done += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -36,7 +22,7 @@ fn read_fully(
 
 /// Forces the entries of a directory to disk, so that created, renamed and deleted files stay so.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    File::open(dir)?.sync_all()
 }
 
 /// Replaces `path` by `content` so that after a crash either the old or the new content is there.

@@ -112,7 +112,8 @@ fn check(config: &KafkaConfig) -> Result<(), StartError> {
 fn lock(dir: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::Storage { path: dir.to_owned(), source };
     fs::create_dir_all(dir).map_err(failed)?;
-    let file = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE)).map_err(failed)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::DataDirInUse { dir: dir.to_owned() }),

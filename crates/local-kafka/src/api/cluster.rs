@@ -7,8 +7,8 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 };
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{
-    BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
-    FindCoordinatorRequest, FindCoordinatorResponse,
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest,
+    DescribeLogDirsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
 };
 
 use super::OK;
@@ -49,7 +49,11 @@ pub(super) fn find_coordinator(
             .with_node_id(node)
             .with_host(text(host))
             .with_port(port);
-        return if version >= MESSAGE_VERSION { answer.with_error_message(refused.map(text)) } else { answer };
+        return if version >= MESSAGE_VERSION {
+            answer.with_error_message(refused.map(text))
+        } else {
+            answer
+        };
     }
     let coordinator = |key| {
         Coordinator::default()
@@ -76,8 +80,10 @@ pub(super) fn describe_cluster(c: &Connection, request: DescribeClusterRequest) 
     }
     let (host, port) = c.advertised();
     let node = BrokerId(c.broker.config.node_id);
-    let broker =
-        DescribeClusterBroker::default().with_broker_id(node).with_host(text(host)).with_port(i32::from(port));
+    let broker = DescribeClusterBroker::default()
+        .with_broker_id(node)
+        .with_host(text(host))
+        .with_port(i32::from(port));
     answer.with_controller_id(node).with_brokers(vec![broker])
 }
 

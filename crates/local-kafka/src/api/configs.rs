@@ -56,7 +56,11 @@ fn default_source(defaults: &TopicConfig, value: fn(&TopicConfig) -> String) -> 
 }
 
 /// The settings of a topic.
-pub(super) fn topic_entries(config: &TopicConfig, overrides: &Overrides, defaults: &TopicConfig) -> Vec<Entry> {
+pub(super) fn topic_entries(
+    config: &TopicConfig,
+    overrides: &Overrides,
+    defaults: &TopicConfig,
+) -> Vec<Entry> {
     let entry = |s: &crate::catalog::Setting| {
         let default = default_source(defaults, s.value);
         Entry {
@@ -97,7 +101,8 @@ fn broker_entries(c: &Connection) -> Vec<Entry> {
         documentation,
         fallback: None,
     };
-    let own = BROKER_SETTINGS.iter().map(|(n, kind, doc)| entry(n, value(n), SOURCE_STATIC_BROKER, *kind, doc));
+    let own =
+        BROKER_SETTINGS.iter().map(|(n, kind, doc)| entry(n, value(n), SOURCE_STATIC_BROKER, *kind, doc));
     let defaults = &config.topic_defaults;
     let of_topics = TOPIC_SETTINGS.iter().map(|s| {
         entry(s.broker_name, (s.value)(defaults), default_source(defaults, s.value), s.kind, s.documentation)

@@ -142,7 +142,13 @@ impl Drop for Watch<'_> {
 }
 
 /// Reads; if that is too little, waits until enough was appended, the time is over or the client is gone.
-async fn wait_for(c: &Connection, parts: &Arc<[Part]>, limit: usize, min_bytes: usize, deadline: Instant) -> Round {
+async fn wait_for(
+    c: &Connection,
+    parts: &Arc<[Part]>,
+    limit: usize,
+    min_bytes: usize,
+    deadline: Instant,
+) -> Round {
     let mut round = read(c, parts, limit).await;
     if round.ready || round.bytes >= min_bytes || deadline <= Instant::now() {
         return round;
@@ -191,8 +197,7 @@ async fn read(c: &Connection, parts: &Arc<[Part]>, limit: usize) -> Round {
     let _turn = c.broker.reads.acquire().await;
     let parts = Arc::clone(parts);
     let read = tokio::task::spawn_blocking(move || read_parts(&parts, limit)).await;
-    let mut round =
-        read.unwrap_or_else(|_| Round { reads: Vec::new(), bytes: 0, ready: true, memory: None });
+    let mut round = read.unwrap_or_else(|_| Round { reads: Vec::new(), bytes: 0, ready: true, memory: None });
     round.memory = memory;
     round
 }
@@ -251,8 +256,8 @@ fn build(version: i16, topics: Vec<TopicKey>, parts: &[Part], reads: Vec<Read>) 
                 .with_aborted_transactions(None)
                 .with_records(Some(read.records))
         };
-        let topic =
-            FetchableTopicResponse::default().with_partitions(pairs.by_ref().take(count).map(partition).collect());
+        let topic = FetchableTopicResponse::default()
+            .with_partitions(pairs.by_ref().take(count).map(partition).collect());
         answer.responses.push(if version >= TOPIC_ID_VERSION {
             topic.with_topic_id(id)
         } else {

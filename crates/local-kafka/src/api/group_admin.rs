@@ -20,13 +20,19 @@ use crate::wire::text;
 const NOT_FOUND_VERSION: i16 = 6;
 /// The only type of group.
 const CLASSIC: &str = "classic";
+/// Protocol type of groups which commit offsets.
+const CONSUMER: &str = "consumer";
 /// State of a group which has committed offsets and no members.
 const EMPTY: &str = "Empty";
 /// State of an unknown group.
 const DEAD: &str = "Dead";
 
 /// Members and state of groups.
-pub(super) fn describe(c: &Connection, version: i16, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+pub(super) fn describe(
+    c: &Connection,
+    version: i16,
+    request: DescribeGroupsRequest,
+) -> DescribeGroupsResponse {
     let groups = request.groups.into_iter().map(|id| describe_one(c, version, id)).collect();
     DescribeGroupsResponse::default().with_groups(groups)
 }
@@ -37,7 +43,8 @@ fn describe_one(c: &Connection, version: i16, id: GroupId) -> DescribedGroup {
     let stored = c.broker.offsets.has_group(&id);
     let answer = DescribedGroup::default().with_group_id(id.clone());
     let Some(view) = view else {
-        let answer = answer.with_group_state(text(if stored { EMPTY } else { DEAD }));
+        let (state, protocol_type) = if stored { (EMPTY, CONSUMER) } else { (DEAD, "") };
+        let answer = answer.with_group_state(text(state)).with_protocol_type(text(protocol_type));
         return if stored || version < NOT_FOUND_VERSION {
             answer
         } else {
@@ -75,7 +82,7 @@ fn describe_one(c: &Connection, version: i16, id: GroupId) -> DescribedGroup {
 pub(super) fn list(c: &Connection, request: ListGroupsRequest) -> ListGroupsResponse {
     let mut groups: BTreeMap<String, (String, &'static str)> = BTreeMap::new();
     for id in c.broker.offsets.groups() {
-        groups.insert(id, ("consumer".to_owned(), EMPTY));
+        groups.insert(id, (CONSUMER.to_owned(), EMPTY));
     }
     for (id, view) in c.broker.groups.views() {
         groups.insert(id, (view.protocol_type, view.state));

@@ -6,8 +6,8 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
-    SyncGroupRequest, SyncGroupResponse,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -15,7 +15,8 @@ use super::OK;
 use crate::connection::Connection;
 use crate::groups::{JoinInput, JoinReply, Leaving, SyncInput, SyncReply};
 use crate::limits::{
-    MAX_MEMBER_METADATA_BYTES, MAX_MEMBER_PROTOCOLS, MAX_REBALANCE_TIMEOUT, MAX_SESSION_TIMEOUT, MIN_SESSION_TIMEOUT,
+    MAX_MEMBER_METADATA_BYTES, MAX_MEMBER_PROTOCOLS, MAX_REBALANCE_TIMEOUT, MAX_SESSION_TIMEOUT,
+    MIN_SESSION_TIMEOUT,
 };
 use crate::wire::{Request, text};
 
@@ -180,7 +181,10 @@ pub(super) fn leave(c: &Connection, version: i16, request: LeaveGroupRequest) ->
     let leaving: Vec<Leaving> = request
         .members
         .iter()
-        .map(|m| Leaving { member_id: owned(&m.member_id), instance_id: m.group_instance_id.as_ref().map(owned) })
+        .map(|m| Leaving {
+            member_id: owned(&m.member_id),
+            instance_id: m.group_instance_id.as_ref().map(owned),
+        })
         .collect();
     let outcomes = c.broker.groups.leave(&request.group_id, &leaving);
     let member = |(l, outcome): (Leaving, Result<(), ResponseError>)| {

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
-use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
-use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use kafka_protocol::messages::{
     ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
@@ -28,7 +32,11 @@ const LEADER_EPOCH_VERSION: i16 = 4;
 const NONE: (i64, i64) = (-1, -1);
 
 /// Offsets by position or time.
-pub(super) async fn list_offsets(c: &Connection, version: i16, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(super) async fn list_offsets(
+    c: &Connection,
+    version: i16,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for t in request.topics {
         let mut partitions = Vec::with_capacity(t.partitions.len());
@@ -49,7 +57,12 @@ pub(super) async fn list_offsets(c: &Connection, version: i16, request: ListOffs
 }
 
 /// One partition by topic name.
-fn partition(c: &Connection, topic: &str, index: i32, epoch: i32) -> Result<Arc<PartitionLog>, ResponseError> {
+fn partition(
+    c: &Connection,
+    topic: &str,
+    index: i32,
+    epoch: i32,
+) -> Result<Arc<PartitionLog>, ResponseError> {
     if epoch > LEADER_EPOCH {
         return Err(ResponseError::UnknownLeaderEpoch);
     }
@@ -58,7 +71,11 @@ fn partition(c: &Connection, topic: &str, index: i32, epoch: i32) -> Result<Arc<
 }
 
 /// Offset and timestamp which answer one query.
-async fn find(c: &Connection, topic: &str, query: &ListOffsetsPartition) -> Result<(i64, i64), ResponseError> {
+async fn find(
+    c: &Connection,
+    topic: &str,
+    query: &ListOffsetsPartition,
+) -> Result<(i64, i64), ResponseError> {
     let log = partition(c, topic, query.partition_index, query.current_leader_epoch)?;
     let marks = log.watermarks().ok_or(ResponseError::UnknownTopicOrPartition)?;
     match query.timestamp {
@@ -72,30 +89,38 @@ async fn find(c: &Connection, topic: &str, query: &ListOffsetsPartition) -> Resu
             match found {
                 Ok(Ok(found)) => Ok(found.unwrap_or(NONE)),
                 Ok(Err(ReadError::Closed)) => Err(ResponseError::UnknownTopicOrPartition),
-                Ok(Err(ReadError::OutOfRange | ReadError::Storage)) | Err(_) => Err(ResponseError::KafkaStorageError),
+                Ok(Err(ReadError::OutOfRange | ReadError::Storage)) | Err(_) => {
+                    Err(ResponseError::KafkaStorageError)
+                }
             }
         }
     }
 }
 
 /// Ends of leader epochs; there is one epoch, and it ends with the log.
-pub(super) fn leader_epochs(c: &Connection, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+pub(super) fn leader_epochs(
+    c: &Connection,
+    request: OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
     for t in request.topics {
-        let end = |p: &kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition| {
-            let answer = EpochEndOffset::default().with_partition(p.partition);
-            let log = partition(c, &t.topic, p.partition, p.current_leader_epoch);
-            let marks = log.and_then(|l| l.watermarks().ok_or(ResponseError::UnknownTopicOrPartition));
-            match marks {
-                Err(e) => answer.with_error_code(e.code()),
-                Ok(marks) if p.leader_epoch == LEADER_EPOCH => {
-                    answer.with_error_code(OK).with_leader_epoch(LEADER_EPOCH).with_end_offset(marks.end)
+        let end =
+            |p: &kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition| {
+                let answer = EpochEndOffset::default().with_partition(p.partition);
+                let log = partition(c, &t.topic, p.partition, p.current_leader_epoch);
+                let marks = log.and_then(|l| l.watermarks().ok_or(ResponseError::UnknownTopicOrPartition));
+                match marks {
+                    Err(e) => answer.with_error_code(e.code()),
+                    Ok(marks) if p.leader_epoch == LEADER_EPOCH => {
+                        answer.with_error_code(OK).with_leader_epoch(LEADER_EPOCH).with_end_offset(marks.end)
+                    }
+                    Ok(_) => answer.with_leader_epoch(-1).with_end_offset(-1),
                 }
-                Ok(_) => answer.with_leader_epoch(-1).with_end_offset(-1),
-            }
-        };
+            };
         let partitions = t.partitions.iter().map(end).collect();
-        topics.push(OffsetForLeaderTopicResult::default().with_topic(t.topic.clone()).with_partitions(partitions));
+        topics.push(
+            OffsetForLeaderTopicResult::default().with_topic(t.topic.clone()).with_partitions(partitions),
+        );
     }
     OffsetForLeaderEpochResponse::default().with_topics(topics)
 }

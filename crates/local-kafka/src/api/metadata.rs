@@ -47,7 +47,12 @@ pub(super) async fn metadata(c: &Connection, version: i16, request: MetadataRequ
 }
 
 /// One topic by name or id.
-async fn find(c: &Connection, version: i16, wanted: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
+async fn find(
+    c: &Connection,
+    version: i16,
+    wanted: MetadataRequestTopic,
+    create: bool,
+) -> MetadataResponseTopic {
     let node = BrokerId(c.broker.config.node_id);
     let Some(name) = wanted.name else {
         return match c.broker.catalog.by_id(wanted.topic_id) {

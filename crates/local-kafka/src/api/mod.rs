@@ -83,7 +83,9 @@ pub(crate) async fn answer(c: &Connection, r: &Request) -> Result<Answer, WireEr
         ApiKey::DeleteRecords => simple(r, async |q| topics::delete_records(c, q).await).await,
         ApiKey::DescribeConfigs => simple(r, async |q| configs::describe(c, q)).await,
         ApiKey::AlterConfigs => simple(r, async |q| configs::alter(c, q).await).await,
-        ApiKey::IncrementalAlterConfigs => simple(r, async |q| configs::alter_incrementally(c, q).await).await,
+        ApiKey::IncrementalAlterConfigs => {
+            simple(r, async |q| configs::alter_incrementally(c, q).await).await
+        }
         ApiKey::InitProducerId => simple(r, async |q| producer_ids::init(c, q).await).await,
         _ => Err(WireError::Api(r.api as i16)),
     }

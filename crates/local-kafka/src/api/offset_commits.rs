@@ -1,11 +1,15 @@
 //! OffsetCommit, OffsetFetch, OffsetDelete.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
@@ -57,7 +61,9 @@ pub(super) async fn commit(c: &Connection, request: OffsetCommitRequest) -> Offs
             let refused = match allowed {
                 Err(e) => Some(e),
                 Ok(()) if !exists => Some(ResponseError::UnknownTopicOrPartition),
-                Ok(()) if metadata.len() > MAX_OFFSET_METADATA_BYTES => Some(ResponseError::OffsetMetadataTooLarge),
+                Ok(()) if metadata.len() > MAX_OFFSET_METADATA_BYTES => {
+                    Some(ResponseError::OffsetMetadataTooLarge)
+                }
                 Ok(()) => None,
             };
             if refused.is_none() {
@@ -129,7 +135,9 @@ fn new_topic((name, offsets): (TopicName, Vec<(i32, Option<Committed>)>)) -> Off
                 .with_committed_offset(o.offset)
                 .with_committed_leader_epoch(o.leader_epoch)
                 .with_metadata(Some(text(o.metadata))),
-            None => answer.with_committed_offset(-1).with_committed_leader_epoch(-1).with_metadata(Some(text(""))),
+            None => {
+                answer.with_committed_offset(-1).with_committed_leader_epoch(-1).with_metadata(Some(text("")))
+            }
         }
     };
     OffsetFetchResponseTopics::default()
@@ -138,11 +146,13 @@ fn new_topic((name, offsets): (TopicName, Vec<(i32, Option<Committed>)>)) -> Off
 }
 
 /// A topic in the answer for one group.
-fn old_topic((name, offsets): (TopicName, Vec<(i32, Option<Committed>)>), version: i16) -> OffsetFetchResponseTopic {
+fn old_topic(
+    (name, offsets): (TopicName, Vec<(i32, Option<Committed>)>),
+    version: i16,
+) -> OffsetFetchResponseTopic {
     let partition = |(index, committed): (i32, Option<Committed>)| {
-        let (offset, epoch, metadata) = committed.map_or((-1, -1, String::new()), |o| {
-            (o.offset, o.leader_epoch, o.metadata)
-        });
+        let (offset, epoch, metadata) =
+            committed.map_or((-1, -1, String::new()), |o| (o.offset, o.leader_epoch, o.metadata));
         let answer = OffsetFetchResponsePartition::default()
             .with_partition_index(index)
             .with_committed_offset(offset)

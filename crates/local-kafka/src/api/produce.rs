@@ -123,7 +123,10 @@ async fn finish(index: i32, pending: Pending) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(index);
     let outcome = match pending {
         Pending::Refused(error, reason) => {
-            return response.with_error_code(error.code()).with_base_offset(-1).with_error_message(reason.map(text));
+            return response
+                .with_error_code(error.code())
+                .with_base_offset(-1)
+                .with_error_message(reason.map(text));
         }
         Pending::Queued(outcome) => outcome.await.unwrap_or(Err(AppendError::Closed)),
     };
@@ -139,7 +142,10 @@ async fn finish(index: i32, pending: Pending) -> PartitionProduceResponse {
                 AppendError::OutOfOrder => ResponseError::OutOfOrderSequenceNumber,
                 AppendError::Duplicate => ResponseError::DuplicateSequenceNumber,
             };
-            response.with_error_code(error.code()).with_base_offset(-1).with_error_message(Some(text(e.to_string())))
+            response
+                .with_error_code(error.code())
+                .with_base_offset(-1)
+                .with_error_message(Some(text(e.to_string())))
         }
     }
 }

@@ -7,7 +7,9 @@ use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
-use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use kafka_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
@@ -82,7 +84,8 @@ async fn create_one(
         let config = c.broker.catalog.check_new(&topic.name, partitions, &overrides).map_err(refused)?;
         (Uuid::nil(), config)
     } else {
-        let created = c.broker.catalog.create(&topic.name, partitions, overrides.clone()).await.map_err(refused)?;
+        let created =
+            c.broker.catalog.create(&topic.name, partitions, overrides.clone()).await.map_err(refused)?;
         (created.id, created.config())
     };
     let entry = |e: super::configs::Entry| {
@@ -118,7 +121,11 @@ fn partitions_wanted(c: &Connection, topic: &CreatableTopic) -> Result<i32, Refu
 }
 
 /// Deletes topics by name or id.
-pub(super) async fn delete(c: &Connection, version: i16, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub(super) async fn delete(
+    c: &Connection,
+    version: i16,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let by_name = |name| DeleteTopicState::default().with_name(Some(name));
     let wanted: Vec<DeleteTopicState> = if version >= DELETE_BY_ID_VERSION {
         request.topics
@@ -148,7 +155,10 @@ pub(super) async fn delete(c: &Connection, version: i16, request: DeleteTopicsRe
 }
 
 /// Adds partitions to topics.
-pub(super) async fn create_partitions(c: &Connection, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+pub(super) async fn create_partitions(
+    c: &Connection,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for t in request.topics {
         let grown = match check_assignments(c, &t) {

@@ -1,5 +1,6 @@
 //! The topics of the broker, kept in `topics.json`.
 
+mod files;
 mod names;
 mod settings;
 mod store;

@@ -15,7 +15,9 @@ pub(crate) fn check_topic_name(name: &str) -> Result<(), String> {
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if !name.chars().all(legal) {
-        return Err(format!("topic name {name:?} has characters other than ASCII letters, digits, '.', '_' and '-'"));
+        return Err(format!(
+            "topic name {name:?} has characters other than ASCII letters, digits, '.', '_' and '-'"
+        ));
     }
     Ok(())
 }

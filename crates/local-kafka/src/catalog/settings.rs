@@ -47,7 +47,11 @@ pub(crate) const BROKER_SETTINGS: &[(&str, SettingKind, &str)] = &[
     ("broker.id", SettingKind::Int, "Id of this node."),
     ("connections.max.idle.ms", SettingKind::Long, "Idle connections are closed after this time."),
     ("default.replication.factor", SettingKind::Int, "Always 1: there is one node."),
-    ("group.initial.rebalance.delay.ms", SettingKind::Int, "Time in which the first members of a group gather."),
+    (
+        "group.initial.rebalance.delay.ms",
+        SettingKind::Int,
+        "Time in which the first members of a group gather.",
+    ),
     ("log.dirs", SettingKind::Text, "The data directory."),
     ("num.partitions", SettingKind::Int, "Partitions of topics created without a number."),
     ("offsets.retention.minutes", SettingKind::Int, "Life of committed offsets of groups without members."),
@@ -217,7 +221,8 @@ mod tests {
 
     #[test]
     fn overrides_take_effect_over_the_defaults() {
-        let set = overrides(&[("max.message.bytes", "1000"), ("retention.ms", "5"), ("cleanup.policy", "delete")]);
+        let set =
+            overrides(&[("max.message.bytes", "1000"), ("retention.ms", "5"), ("cleanup.policy", "delete")]);
         let config = effective(&TopicConfig::default(), &set).unwrap();
         assert_eq!((config.max_message_bytes, config.retention_ms), (1000, 5));
         assert_eq!(config.segment_bytes, TopicConfig::default().segment_bytes);

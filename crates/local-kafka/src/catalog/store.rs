@@ -7,47 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 use uuid::Uuid;
 
+use super::files::{
+    CLUSTER_FILE, ClusterMeta, StoredTopic, TOPICS_DIR, TOPICS_FILE, blocking, open_cluster, read_json,
+    remove_orphans, storage, write_json,
+};
 use super::names::check_topic_name;
 use super::settings::{self, ConfigChange, Overrides, SettingError};
 use super::topic::Topic;
 use crate::config::TopicConfig;
 use crate::error::StartError;
 use crate::limits::{MAX_PARTITIONS, MAX_TOPICS, PRODUCER_ID_BLOCK};
-use crate::platform::replace_file;
-
-/// File with the topics.
-const TOPICS_FILE: &str = "topics.json";
-/// File with the identity of the cluster.
-const CLUSTER_FILE: &str = "cluster.json";
-/// Directory with one directory per topic.
-const TOPICS_DIR: &str = "topics";
-
-/// One topic as stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct StoredTopic {
-    /// Its name.
-    name: String,
-    /// Its id.
-    id: Uuid,
-    /// Number of partitions.
-    partitions: i32,
-    /// Settings which differ from the defaults.
-    #[serde(default)]
-    config: Overrides,
-}
-
-/// Identity of the cluster and the producer ids handed out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct ClusterMeta {
-    /// Id of the cluster, made up when the data directory was created.
-    cluster_id: String,
-    /// First producer id which was never reserved.
-    next_producer_id: i64,
-}
 
 /// Why a topic could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -110,15 +82,13 @@ impl Catalog {
         let stored: Vec<StoredTopic> = read_json(&dir.join(TOPICS_FILE))?.unwrap_or_default();
         let mut topics = Topics::default();
         for t in stored {
-            let config = settings::effective(&defaults, &t.config).map_err(|e| StartError::Metadata {
-                path: dir.join(TOPICS_FILE),
-                reason: e.to_string(),
-            })?;
+            let config = settings::effective(&defaults, &t.config)
+                .map_err(|e| StartError::Metadata { path: dir.join(TOPICS_FILE), reason: e.to_string() })?;
             let topic = Topic::open(&topics_dir, &t.name, t.id, t.partitions, t.config, config)
                 .map_err(|e| storage(&topics_dir.join(t.id.simple().to_string()), e))?;
             topics.insert(Arc::new(topic));
         }
-        remove_orphans(&topics_dir, &topics);
+        remove_orphans(&topics_dir, |id| topics.by_id.contains_key(&id));
         Ok(Self {
             dir: dir.to_owned(),
             defaults,
@@ -165,7 +135,8 @@ impl Catalog {
     /// Checks that `more` partitions fit.
     fn check_room(&self, more: i32) -> Result<(), CatalogError> {
         let topics = self.topics.read();
-        let used: usize = topics.by_name.values().map(|t| usize::try_from(t.partition_count()).unwrap_or(0)).sum();
+        let used: usize =
+            topics.by_name.values().map(|t| usize::try_from(t.partition_count()).unwrap_or(0)).sum();
         let fits = usize::try_from(more).is_ok_and(|m| used.saturating_add(m) <= MAX_PARTITIONS);
         if fits && topics.by_name.len() < MAX_TOPICS { Ok(()) } else { Err(CatalogError::Full) }
     }
@@ -182,10 +153,10 @@ impl Catalog {
         let id = Uuid::new_v4();
         let mut stored = self.stored();
         stored.push(StoredTopic { name: name.to_owned(), id, partitions, config: overrides.clone() });
-        let topic = Topic::open(&self.dir.join(TOPICS_DIR), name, id, partitions, overrides, config)
-            .map_err(CatalogError::Storage)?;
+        let (topics_dir, owned) = (self.dir.join(TOPICS_DIR), name.to_owned());
+        let topic = blocking(move || Topic::open(&topics_dir, &owned, id, partitions, overrides, config));
+        let topic = Arc::new(topic.await.map_err(CatalogError::Storage)?);
         self.store(stored).await?;
-        let topic = Arc::new(topic);
         self.topics.write().insert(Arc::clone(&topic));
         Ok(topic)
     }
@@ -231,7 +202,7 @@ impl Catalog {
             t.partitions = count;
         }
         self.store(stored).await?;
-        topic.grow(count).map_err(CatalogError::Storage)
+        blocking(move || topic.grow(count)).await.map_err(CatalogError::Storage)
     }
 
     /// Changes settings of a topic: `changes` on top of the present ones, or of none with `replace`.
@@ -309,54 +280,5 @@ impl Topics {
     fn remove(&mut self, topic: &Topic) {
         self.by_id.remove(&topic.id);
         self.by_name.remove(&topic.name);
-    }
-}
-
-/// Runs file work off the async runtime.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(io::Error::other(e)))
-}
-
-/// A start error for a file.
-fn storage(path: &Path, source: io::Error) -> StartError {
-    StartError::Storage { path: path.to_owned(), source }
-}
-
-/// Reads the identity of the cluster, or makes one up.
-fn open_cluster(path: &Path) -> Result<ClusterMeta, StartError> {
-    if let Some(cluster) = read_json(path)? {
-        return Ok(cluster);
-    }
-    let cluster = ClusterMeta { cluster_id: Uuid::new_v4().simple().to_string(), next_producer_id: 1 };
-    write_json(path, &cluster).map_err(|e| storage(path, e))?;
-    Ok(cluster)
-}
-
-/// Reads a JSON file; `None` if there is none.
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, StartError> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| StartError::Metadata { path: path.to_owned(), reason: e.to_string() }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(storage(path, e)),
-    }
-}
-
-/// Writes a JSON file durably.
-fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    replace_file(path, &serde_json::to_vec_pretty(value)?)
-}
-
-/// Removes directories of topics which are not in the catalogue (a deletion was interrupted).
-fn remove_orphans(topics_dir: &Path, topics: &Topics) {
-    for entry in fs::read_dir(topics_dir).into_iter().flatten().flatten() {
-        let id = entry.file_name().to_str().and_then(|n| Uuid::try_parse(n).ok());
-        if let Some(id) = id
-            && !topics.by_id.contains_key(&id)
-            && let Err(e) = fs::remove_dir_all(entry.path())
-        {
-            warn!(path = %entry.path().display(), error = %e, "cannot delete the files of a deleted topic");
-        }
     }
 }

@@ -10,8 +10,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::group::{Group, GroupView, JoinInput, Leaving, SyncInput};
+use super::group::Group;
 use super::member::{JoinReply, SyncReply};
+use super::requests::{GroupView, JoinInput, Leaving, SyncInput};
 use crate::limits::MAX_GROUPS;
 
 /// A group with the bell of its clock task.
@@ -93,9 +94,8 @@ impl Coordinator {
         generation: i32,
     ) -> Result<(), ResponseError> {
         match self.get(group_id) {
-            Some(slot) => {
-                self.with(&slot, |group| group.check_commit(member_id, instance_id, generation, Instant::now()))
-            }
+            Some(slot) => self
+                .with(&slot, |group| group.check_commit(member_id, instance_id, generation, Instant::now())),
             None if generation < 0 => Ok(()),
             None => Err(ResponseError::IllegalGeneration),
         }

@@ -170,7 +170,8 @@ impl Journal {
         for (group, offsets) in &map.groups {
             for ((topic, partition), committed) in offsets {
                 let (group, topic) = (group.clone(), topic.clone());
-                let change = Change::Set { group, topic, partition: *partition, committed: committed.clone() };
+                let change =
+                    Change::Set { group, topic, partition: *partition, committed: committed.clone() };
                 put_change(&change, &mut bytes);
             }
         }
@@ -238,11 +239,9 @@ fn next_change(rest: &mut &[u8]) -> Option<Change> {
             partition: payload.try_get_i32().ok()?,
             committed: take_committed(&mut payload)?,
         },
-        2 => Change::Remove {
-            group,
-            topic: take_text(&mut payload)?,
-            partition: payload.try_get_i32().ok()?,
-        },
+        2 => {
+            Change::Remove { group, topic: take_text(&mut payload)?, partition: payload.try_get_i32().ok()? }
+        }
         3 => Change::RemoveGroup { group },
         _ => return None,
     };

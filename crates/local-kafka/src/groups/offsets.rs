@@ -99,7 +99,12 @@ impl OffsetStore {
         if self.map.read().count.saturating_add(offsets.len()) > MAX_COMMITTED_OFFSETS {
             return Err(CommitError::Full);
         }
-        let set = |(topic, partition, committed)| Change::Set { group: group.to_owned(), topic, partition, committed };
+        let set = |(topic, partition, committed)| Change::Set {
+            group: group.to_owned(),
+            topic,
+            partition,
+            committed,
+        };
         self.change(offsets.into_iter().map(set).collect()).await
     }
 
@@ -144,7 +149,11 @@ impl OffsetStore {
         let mut changes = Vec::new();
         for (group, offsets) in &self.map.read().groups {
             for (t, partition) in offsets.keys().filter(|(t, _)| t == topic) {
-                changes.push(Change::Remove { group: group.clone(), topic: t.clone(), partition: *partition });
+                changes.push(Change::Remove {
+                    group: group.clone(),
+                    topic: t.clone(),
+                    partition: *partition,
+                });
             }
         }
         self.change(changes).await

@@ -115,7 +115,11 @@ impl PartitionLog {
                 Ok(Sequence::Repeated(base_offset)) => {
                     // An earlier copy may still be staged: its outcome decides over this one too.
                     self.write_staged(&mut writer, &mut staged, round);
-                    let outcome = if writer.stale { Err(AppendError::Storage) } else { Ok(self.appended_at(base_offset)) };
+                    let outcome = if writer.stale {
+                        Err(AppendError::Storage)
+                    } else {
+                        Ok(self.appended_at(base_offset))
+                    };
                     round.outcomes.push((job.reply, outcome));
                 }
                 Ok(Sequence::Next) => {
@@ -152,7 +156,8 @@ impl PartitionLog {
         if staged.is_empty() {
             return;
         }
-        let written = if writer.stale { Err(io::Error::other("an earlier write failed")) } else { self.write(staged) };
+        let written =
+            if writer.stale { Err(io::Error::other("an earlier write failed")) } else { self.write(staged) };
         match written {
             Ok(file) => {
                 self.publish(staged);
@@ -217,12 +222,15 @@ impl PartitionLog {
         if fresh {
             fs::create_dir_all(&self.dir)?;
         }
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&segment.path)?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&segment.path)?;
         file.set_len(segment.size)?;
         file.seek(SeekFrom::Start(segment.size))?;
         if fresh {
-            platform::sync_dir(&self.dir)?;
-            self.dir.parent().map_or(Ok(()), platform::sync_dir)?;
+            // The directory itself, that of the topic, and that of all topics.
+            for dir in self.dir.ancestors().take(3) {
+                platform::sync_dir(dir)?;
+            }
         }
         let file = Arc::new(file);
         let mut state = self.state.write();

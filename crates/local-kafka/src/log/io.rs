@@ -83,7 +83,11 @@ impl IoThreads {
     }
 
     /// Deletes records before `offset` (-1: all) and returns the new first visible offset.
-    pub(crate) async fn delete_records(&self, partition: &Arc<PartitionLog>, offset: i64) -> Result<i64, DeleteError> {
+    pub(crate) async fn delete_records(
+        &self,
+        partition: &Arc<PartitionLog>,
+        offset: i64,
+    ) -> Result<i64, DeleteError> {
         let (reply, outcome) = oneshot::channel();
         self.send(partition, Job::Delete(Arc::clone(partition), offset, reply)).await;
         outcome.await.unwrap_or(Err(DeleteError::Closed))

@@ -52,8 +52,11 @@ impl PartitionLog {
 
 /// Reads the files in `dir`.
 pub(super) fn load(dir: &Path, id: &PartitionId) -> io::Result<Loaded> {
-    let mut loaded =
-        Loaded { log_start: read_start_offset(dir), segments: Vec::new(), producers: ProducerTable::default() };
+    let mut loaded = Loaded {
+        log_start: read_start_offset(dir),
+        segments: Vec::new(),
+        producers: ProducerTable::default(),
+    };
     let offsets = segment_offsets(dir)?;
     let last = offsets.last().copied();
     for base_offset in offsets {

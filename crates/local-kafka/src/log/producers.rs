@@ -67,7 +67,11 @@ impl ProducerTable {
             return Err(SequenceError::StaleEpoch);
         }
         if batch.producer_epoch > known.epoch {
-            return if batch.base_sequence == 0 { Ok(Sequence::Next) } else { Err(SequenceError::OutOfOrder) };
+            return if batch.base_sequence == 0 {
+                Ok(Sequence::Next)
+            } else {
+                Err(SequenceError::OutOfOrder)
+            };
         }
         let last = batch.last_sequence();
         let repeated = |s: &&SentBatch| s.first_sequence == batch.base_sequence && s.last_sequence == last;
@@ -89,7 +93,9 @@ impl ProducerTable {
         if batch.producer_id < 0 {
             return;
         }
-        if !self.producers.contains_key(&batch.producer_id) && self.producers.len() >= MAX_PRODUCERS_PER_PARTITION {
+        if !self.producers.contains_key(&batch.producer_id)
+            && self.producers.len() >= MAX_PRODUCERS_PER_PARTITION
+        {
             self.evict();
         }
         let producer = self.producers.entry(batch.producer_id).or_insert_with(|| Producer {
@@ -139,8 +145,8 @@ mod tests {
     use crate::batch::testing;
 
     fn header(epoch: i16, sequence: i32, records: usize, offset: i64) -> BatchHeader {
-        let mut h =
-            BatchHeader::parse(&testing::batch(&vec![1; records], Some((9, epoch, sequence)))).expect("header");
+        let mut h = BatchHeader::parse(&testing::batch(&vec![1; records], Some((9, epoch, sequence))))
+            .expect("header");
         h.base_offset = offset;
         h
     }

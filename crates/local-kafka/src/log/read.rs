@@ -70,7 +70,12 @@ impl Span {
 impl PartitionLog {
     /// Reads whole batches from the one which holds `offset` on, up to `max_bytes`; with `at_least_one` the first
     /// batch is returned even if it is larger.
-    pub(crate) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<ReadRecords, ReadError> {
+    pub(crate) fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<ReadRecords, ReadError> {
         let Some((span, end)) = self.locate(offset)? else {
             return Ok(ReadRecords { records: Bytes::new(), more: false });
         };

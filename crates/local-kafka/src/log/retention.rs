@@ -81,7 +81,8 @@ impl PartitionLog {
                 return;
             }
         }
-        let mut excess = u64::try_from(config.retention_bytes).ok().map_or(0, |m| self.size().saturating_sub(m));
+        let mut excess =
+            u64::try_from(config.retention_bytes).ok().map_or(0, |m| self.size().saturating_sub(m));
         let removed = {
             let mut state = self.state.write();
             let removed = take_front(&mut state, |segment, _| {
@@ -127,6 +128,7 @@ impl PartitionLog {
 
 /// Takes segments from the front as long as `expendable` says so, given the segment and its successor. The last one stays.
 fn take_front(state: &mut LogState, mut expendable: impl FnMut(&Segment, &Segment) -> bool) -> Vec<Segment> {
-    let count = state.segments.windows(2).take_while(|w| matches!(w, [s, next] if expendable(s, next))).count();
+    let count =
+        state.segments.windows(2).take_while(|w| matches!(w, [s, next] if expendable(s, next))).count();
     state.segments.drain(..count).collect()
 }

@@ -147,7 +147,8 @@ fn fill(
     if at >= *buffer_at && at + needed as u64 <= *buffer_at + buffer.len() as u64 {
         return Ok(true);
     }
-    let length = usize::try_from(available).unwrap_or(usize::MAX).min(wanted.max(needed).max(SCAN_CHUNK_BYTES / 8));
+    let length =
+        usize::try_from(available).unwrap_or(usize::MAX).min(wanted.max(needed).max(SCAN_CHUNK_BYTES / 8));
     buffer.resize(length, 0);
     *buffer_at = at;
     let read = read_at(file, buffer, at)?;

@@ -213,7 +213,10 @@ mod tests {
             request.encode(&mut bytes, version).unwrap_or_else(|e| panic!("{api:?} {version}: {e}"));
             assert_eq!(check(api, version, &bytes), Ok(()), "{api:?} version {version}");
             for cut in 0..bytes.len() {
-                assert!(check(api, version, &bytes[..cut]).is_err(), "{api:?} version {version} cut at {cut}");
+                assert!(
+                    check(api, version, &bytes[..cut]).is_err(),
+                    "{api:?} version {version} cut at {cut}"
+                );
             }
         }
     }
@@ -271,7 +274,8 @@ mod tests {
                 return;
             }
             let mut topic = produce_request::TopicProduceData::default();
-            let data = produce_request::PartitionProduceData::default().with_records(Some(Bytes::from_static(b"r")));
+            let data =
+                produce_request::PartitionProduceData::default().with_records(Some(Bytes::from_static(b"r")));
             topic.partition_data.push(data);
             r.topic_data.push(topic);
         });

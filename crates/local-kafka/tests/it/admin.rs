@@ -1,6 +1,8 @@
 //! Administration by librdkafka.
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::FutureProducer;
@@ -46,7 +48,8 @@ async fn topics_are_created_changed_and_deleted() {
     let broker = start(config(dir.path())).await;
     let admin: AdminClient<DefaultClientContext> = client(broker.local_addr()).create().expect("admin");
     assert_eq!(setting(&admin, "t", "retention.ms").await.as_deref(), Some("7"));
-    let metadata = tokio::task::block_in_place(|| admin.inner().fetch_metadata(Some("t"), PATIENCE)).expect("metadata");
+    let metadata =
+        tokio::task::block_in_place(|| admin.inner().fetch_metadata(Some("t"), PATIENCE)).expect("metadata");
     assert_eq!(metadata.topics()[0].partitions().len(), 5);
     let producer: FutureProducer = client(broker.local_addr()).create().expect("producer");
     send(&producer, "t", 4, 10).await;

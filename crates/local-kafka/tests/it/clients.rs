@@ -40,7 +40,12 @@ pub(crate) async fn send(producer: &FutureProducer, topic: &str, partition: i32,
             producer.send(record, PATIENCE).await.expect("delivered");
         });
     }
-    soon(async { while let Some(sent) = sends.join_next().await { sent.expect("sent") } }).await;
+    soon(async {
+        while let Some(sent) = sends.join_next().await {
+            sent.expect("sent")
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -120,7 +120,8 @@ async fn deleting_a_topic_wakes_its_readers() {
     create_topic(&mut admin, "t").await;
     reader.send(11, &fetch("t", 0, Duration::from_secs(25), 1)).await;
     admin.call(1, &MetadataRequest::default()).await;
-    let answer = admin.call(1, &DeleteTopicsRequest::default().with_topic_names(vec![text("t").into()])).await;
+    let answer =
+        admin.call(1, &DeleteTopicsRequest::default().with_topic_names(vec![text("t").into()])).await;
     assert_eq!(answer.responses[0].error_code, 0);
     let answer = reader.receive::<FetchRequest>(11).await;
     assert_eq!(answer.responses[0].partitions[0].error_code, 3);

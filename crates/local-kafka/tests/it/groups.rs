@@ -93,11 +93,13 @@ async fn committed_offsets_survive_a_restart() {
 
     let broker = start(config(dir.path())).await;
     let consumer: StreamConsumer = group(broker.local_addr(), "g").create().expect("consumer");
-    let committed = tokio::task::block_in_place(|| consumer.committed_offsets(offsets, PATIENCE)).expect("offsets");
+    let committed =
+        tokio::task::block_in_place(|| consumer.committed_offsets(offsets, PATIENCE)).expect("offsets");
     assert_eq!(committed.elements()[0].offset(), Offset::Offset(40));
     consumer.subscribe(&["t"]).expect("subscribe");
     assert_eq!(soon(consumer.recv()).await.expect("message").offset(), 40);
-    let groups = tokio::task::block_in_place(|| consumer.fetch_group_list(Some("g"), PATIENCE)).expect("groups");
+    let groups =
+        tokio::task::block_in_place(|| consumer.fetch_group_list(Some("g"), PATIENCE)).expect("groups");
     assert_eq!(groups.groups()[0].members().len(), 1);
     close(consumer).await;
     broker.shutdown().await;

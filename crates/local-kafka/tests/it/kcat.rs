@@ -33,7 +33,9 @@ async fn kcat(args: &[&str], input: &str) -> Option<(bool, String)> {
 async fn kcat_lists_produces_consumes_and_joins_a_group() {
     let (broker, _dir) = fresh().await;
     let addr = broker.local_addr().to_string();
-    let Some((ok, _)) = kcat(&["-b", &addr, "-t", "t", "-P", "-K", ":"], "k1:v1\nk2:v2\n").await else { return };
+    let Some((ok, _)) = kcat(&["-b", &addr, "-t", "t", "-P", "-K", ":"], "k1:v1\nk2:v2\n").await else {
+        return;
+    };
     assert!(ok);
     let (_, listed) = kcat(&["-b", &addr, "-L"], "").await.expect("installed");
     assert!(listed.contains("topic \"t\" with 1 partitions"), "{listed}");
@@ -44,7 +46,8 @@ async fn kcat_lists_produces_consumes_and_joins_a_group() {
     assert_eq!(kcat(&last, "").await.expect("installed"), (true, "1 k2=v2\n".into()));
     let by_time = [&["-b", &addr, "-t", "t", "-C", "-e", "-q", "-o", "s@1"][..], &format].concat();
     assert_eq!(kcat(&by_time, "").await.expect("installed"), (true, "0 k1=v1\n1 k2=v2\n".into()));
-    let grouped = ["-b", &addr, "-q", "-e", "-f", "%s\\n", "-X", "auto.offset.reset=earliest", "-G", "g", "t"];
+    let grouped =
+        ["-b", &addr, "-q", "-e", "-f", "%s\\n", "-X", "auto.offset.reset=earliest", "-G", "g", "t"];
     assert_eq!(kcat(&grouped, "").await.expect("installed"), (true, "v1\nv2\n".into()));
     broker.shutdown().await;
 }

@@ -98,7 +98,10 @@ async fn segments_roll_and_are_found_again_with_and_without_their_seals() {
     let value = "x".repeat(1000);
     for i in 0..20 {
         let sequence = Some((77, 0, i));
-        assert_eq!(produce(&mut client, "t", batch(&[&value], i64::from(i) * 10, sequence)).await, (0, i64::from(i)));
+        assert_eq!(
+            produce(&mut client, "t", batch(&[&value], i64::from(i) * 10, sequence)).await,
+            (0, i64::from(i))
+        );
     }
     broker.shutdown().await;
     assert!(segments(dir.path()).len() >= 5);
@@ -110,7 +113,11 @@ async fn segments_roll_and_are_found_again_with_and_without_their_seals() {
         let mut client = RawClient::connect(broker.local_addr()).await;
         assert_eq!(offset(&mut client, "t", -1).await, 20);
         assert_eq!(offset(&mut client, "t", 95).await, 10);
-        assert_eq!(produce(&mut client, "t", batch(&[&value], 190, Some((77, 0, 19)))).await, (0, 19), "duplicate");
+        assert_eq!(
+            produce(&mut client, "t", batch(&[&value], 190, Some((77, 0, 19)))).await,
+            (0, 19),
+            "duplicate"
+        );
         broker.shutdown().await;
     }
 }

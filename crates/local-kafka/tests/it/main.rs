@@ -1,5 +1,8 @@
 //! The broker under real clients and under a raw one.
 
+// Helpers of tests fail a test as the tests themselves do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod admin;
 mod broker;
 mod clients;

@@ -6,6 +6,8 @@ use kafka_protocol::messages::{
     FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest, list_offsets_request,
 };
 
+use local_kafka::FlushPolicy;
+
 use crate::broker::{config, fresh, start};
 use crate::wire::{RawClient, create_topic, text};
 
@@ -57,7 +59,8 @@ fn varint(value: i64, out: &mut Vec<u8>) {
 /// Sends a batch to partition 0 with `acks=all`; returns error code and base offset.
 pub(crate) async fn produce(client: &mut RawClient, topic: &str, batch: Vec<u8>) -> (i16, i64) {
     let partition = PartitionProduceData::default().with_index(0).with_records(Some(Bytes::from(batch)));
-    let topic = TopicProduceData::default().with_name(text(topic).into()).with_partition_data(vec![partition]);
+    let topic =
+        TopicProduceData::default().with_name(text(topic).into()).with_partition_data(vec![partition]);
     let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic]);
     let answer = client.call(7, &request).await;
     let partition = &answer.responses[0].partition_responses[0];
@@ -81,7 +84,8 @@ async fn a_repeated_batch_keeps_its_offset_even_after_a_restart() {
     let broker = start(config(dir.path())).await;
     let mut client = RawClient::connect(broker.local_addr()).await;
     create_topic(&mut client, "t").await;
-    let id = client.call(1, &InitProducerIdRequest::default().with_transactional_id(None)).await.producer_id.0;
+    let id =
+        client.call(1, &InitProducerIdRequest::default().with_transactional_id(None)).await.producer_id.0;
     let first = batch(&["a", "b"], 1, Some((id, 0, 0)));
     let second = batch(&["c"], 1, Some((id, 0, 2)));
     assert_eq!(produce(&mut client, "t", first.clone()).await, (0, 0));
@@ -94,9 +98,14 @@ async fn a_repeated_batch_keeps_its_offset_even_after_a_restart() {
     let mut client = RawClient::connect(broker.local_addr()).await;
     assert_eq!(produce(&mut client, "t", second).await, (0, 2));
     assert_eq!(produce(&mut client, "t", first).await, (0, 0));
-    assert_eq!(produce(&mut client, "t", batch(&["e"], 1, Some((id, 0, 4)))).await.0, 45, "a gap is out of order");
+    assert_eq!(
+        produce(&mut client, "t", batch(&["e"], 1, Some((id, 0, 4)))).await.0,
+        45,
+        "a gap is out of order"
+    );
     assert_eq!(produce(&mut client, "t", batch(&["d"], 1, Some((id, 0, 3)))).await, (0, 3));
-    let other = client.call(1, &InitProducerIdRequest::default().with_transactional_id(None)).await.producer_id.0;
+    let other =
+        client.call(1, &InitProducerIdRequest::default().with_transactional_id(None)).await.producer_id.0;
     assert!(other > id, "a restart never hands out an id twice");
     broker.shutdown().await;
 }
@@ -128,7 +137,8 @@ async fn transactional_producers_are_refused() {
     let mut client = RawClient::connect(broker.local_addr()).await;
     let request = InitProducerIdRequest::default().with_transactional_id(Some(text("tx").into()));
     assert_eq!(client.call(1, &request).await.error_code, 53);
-    let answer = client.call(3, &FindCoordinatorRequest::default().with_key(text("tx")).with_key_type(1)).await;
+    let answer =
+        client.call(3, &FindCoordinatorRequest::default().with_key(text("tx")).with_key_type(1)).await;
     assert_eq!(answer.error_code, 53);
     assert_eq!(answer.error_message.as_deref(), Some("transactions are not supported"));
     broker.shutdown().await;
@@ -157,4 +167,27 @@ async fn times_find_offsets() {
         assert_eq!(found, expected, "at {timestamp}");
     }
     broker.shutdown().await;
+}
+
+#[tokio::test]
+async fn every_flush_policy_stores_and_finds_records_again() {
+    let policies = [
+        FlushPolicy::BeforeAck,
+        FlushPolicy::OperatingSystem,
+        FlushPolicy::Background(std::time::Duration::ZERO),
+    ];
+    for policy in policies {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut settings = config(dir.path());
+        settings.flush = policy;
+        for round in 0..2 {
+            let broker = start(settings.clone()).await;
+            let mut client = RawClient::connect(broker.local_addr()).await;
+            create_topic(&mut client, "t").await;
+            for i in 0..10 {
+                assert_eq!(produce(&mut client, "t", batch(&["a"], 1, None)).await, (0, round * 10 + i));
+            }
+            broker.shutdown().await;
+        }
+    }
 }

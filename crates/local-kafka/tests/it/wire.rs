@@ -107,11 +107,28 @@ async fn every_request_is_answered_in_every_version_told() {
     }
     tried += 1;
     try_all!(FetchRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest);
-    try_all!(OffsetFetchRequest, FindCoordinatorRequest, JoinGroupRequest, HeartbeatRequest, LeaveGroupRequest);
-    try_all!(SyncGroupRequest, DescribeGroupsRequest, ListGroupsRequest, ApiVersionsRequest, CreateTopicsRequest);
+    try_all!(
+        OffsetFetchRequest,
+        FindCoordinatorRequest,
+        JoinGroupRequest,
+        HeartbeatRequest,
+        LeaveGroupRequest
+    );
+    try_all!(
+        SyncGroupRequest,
+        DescribeGroupsRequest,
+        ListGroupsRequest,
+        ApiVersionsRequest,
+        CreateTopicsRequest
+    );
     try_all!(DeleteTopicsRequest, DeleteRecordsRequest, InitProducerIdRequest, OffsetForLeaderEpochRequest);
     try_all!(DescribeConfigsRequest, AlterConfigsRequest, DescribeLogDirsRequest, CreatePartitionsRequest);
-    try_all!(DeleteGroupsRequest, IncrementalAlterConfigsRequest, OffsetDeleteRequest, DescribeClusterRequest);
+    try_all!(
+        DeleteGroupsRequest,
+        IncrementalAlterConfigsRequest,
+        OffsetDeleteRequest,
+        DescribeClusterRequest
+    );
     assert_eq!(tried, told.len());
     broker.shutdown().await;
 }
@@ -176,7 +193,9 @@ async fn filled_answers_can_be_encoded_in_every_version() {
             let request = if version < 4 {
                 FindCoordinatorRequest::default().with_key(text("g")).with_key_type(key_type)
             } else {
-                FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]).with_key_type(key_type)
+                FindCoordinatorRequest::default()
+                    .with_coordinator_keys(vec![text("g")])
+                    .with_key_type(key_type)
             };
             client.call(version, &request).await;
         }
