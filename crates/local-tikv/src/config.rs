@@ -32,7 +32,7 @@ pub struct TikvConfig {
     pub threads: usize,
     /// Bytes of rows that may wait for one change feed connection. Default 64 MiB.
     pub feed_quota: usize,
-    /// Incremental scans that run at the same time. Default 6, as in TiKV.
+    /// Incremental scans of one change feed connection that run at the same time. Default 6.
     pub scan_concurrency: usize,
     /// Incremental scans that may wait. Default 10000, as in TiKV.
     pub scan_queue_limit: usize,

@@ -15,6 +15,7 @@
 mod cdc;
 mod config;
 mod engine;
+mod garbage;
 mod keys;
 mod mvcc;
 mod placement;

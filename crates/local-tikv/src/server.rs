@@ -3,6 +3,7 @@
 use crate::cdc::{ChangeDataService, FeedOptions, Hub, publish_resolved_ts};
 use crate::config::TikvConfig;
 use crate::engine::{Engine, EngineError, EngineOptions};
+use crate::garbage::follow_safe_point;
 use crate::placement::{Identity, JoinError, Placement, PlacementError, join, send_heartbeats};
 use crate::region::{RegionMap, save_sizes, watch_sizes};
 use crate::service::TikvService;
@@ -31,6 +32,8 @@ const SCAN_THREADS: usize = 2;
 /// HTTP/2 windows of a stream and of a connection, in bytes.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Requests of one connection at a time; lock requests may wait for a second each.
+const MAX_STREAMS: u32 = 4096;
 /// Keep-alive pings to clients.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// A client that does not answer a ping for this long is gone.
@@ -117,6 +120,7 @@ pub async fn start(config: TikvConfig) -> Result<Running, StartError> {
     let tasks = vec![
         tokio::spawn(send_heartbeats(store.clone(), identity.store_id, stop.clone())),
         tokio::spawn(publish_resolved_ts(store.clone(), config.resolved_ts_interval, stop.clone())),
+        tokio::spawn(follow_safe_point(store.clone(), stop.clone())),
         tokio::spawn(watch_sizes(store.clone(), config.region_split_size, stop.clone())),
     ];
     let server = serve(&config, listener, &store, stop.clone());
@@ -281,6 +285,7 @@ fn serve(
     let change_data = ChangeDataServer::new(ChangeDataService::new(store.clone(), feeds, stop.clone()))
         .max_encoding_message_size(usize::MAX);
     let router = Server::builder()
+        .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(KEEPALIVE))

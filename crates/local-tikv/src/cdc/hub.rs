@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tikv_proto::cdcpb::event::{Entries, Event as EventBody, Row};
 use tikv_proto::cdcpb::{self, Congested, DuplicateRequest, Event, ResolvedTs};
 use tikv_proto::{errorpb, metapb};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// Bytes of rows in one event (as in TiKV).
 pub(super) const MAX_EVENT_BYTES: usize = 32 * 1024;
@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     pub(crate) multiplexed: bool,
     /// Resolved timestamps of many regions come in one message.
     pub(crate) batches_resolved: bool,
+    /// Its incremental scans that may run at the same time.
+    pub(crate) scans: Semaphore,
 }
 
 /// State of a subscription.
@@ -75,8 +77,13 @@ impl Subscription {
     }
 
     /// Whether the subscription ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.load(Ordering::Acquire) == STOPPED
+    }
+
+    /// Whether nobody wants its events any more.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.state.load(Ordering::Acquire) == STOPPED || self.connection.sink.is_closed()
+        self.has_ended() || self.connection.sink.is_closed()
     }
 
     /// An event of this subscription.
@@ -135,6 +142,10 @@ impl Hub {
     pub(crate) fn add(&self, subscription: &Arc<Subscription>) -> Result<(), Box<cdcpb::Error>> {
         let mut regions = self.regions.lock();
         let region_id = subscription.region.id();
+        if subscription.connection.sink.is_closed() {
+            // What ends a connection first closes it, then removes its subscriptions: this one came too late.
+            return Err(Box::default());
+        }
         let of_region = regions.entry(region_id).or_default();
         if of_region.iter().any(|other| other.names(&subscription.connection, subscription.request_id)) {
             return Err(Box::new(cdcpb::Error {
@@ -224,11 +235,12 @@ impl Hub {
     fn send_live(&self, subscription: &Arc<Subscription>, rows: Vec<Row>) {
         for (entries, bytes) in pack(rows) {
             let event = subscription.event(EventBody::Entries(entries));
-            let error = match subscription.connection.sink.push_live(event, bytes) {
-                Ok(()) => continue,
-                Err(Rejected::Closed) => None,
-                Err(Rejected::Full) => Some(congested(subscription.region.id())),
-            };
+            let error =
+                match subscription.connection.sink.push_live(event, bytes, || !subscription.has_ended()) {
+                    Ok(()) => continue,
+                    Err(Rejected::Ended) => None,
+                    Err(Rejected::Full) => Some(congested(subscription.region.id())),
+                };
             self.remove(|other| std::ptr::eq(other, Arc::as_ptr(subscription)), error);
             return;
         }

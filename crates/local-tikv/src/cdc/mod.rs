@@ -19,7 +19,7 @@ pub(crate) use service::ChangeDataService;
 pub(crate) struct FeedOptions {
     /// Bytes of rows that may wait for one connection.
     pub(crate) sink_quota: usize,
-    /// Incremental scans that run at the same time.
+    /// Incremental scans of one connection that run at the same time.
     pub(crate) scan_concurrency: usize,
     /// Incremental scans that may wait; beyond it the store says it is busy.
     pub(crate) scan_queue_limit: usize,

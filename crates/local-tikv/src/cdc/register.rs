@@ -14,25 +14,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tikv_proto::cdcpb::event::{Entries, Event as EventBody, LogType, Row};
 use tikv_proto::cdcpb::{self, ChangeDataRequest, ClusterIdMismatch, Compatibility, Event};
 use tikv_proto::errorpb;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// Storage version that other key formats than TiDB's need.
 const KV_API_VERSION: &str = "6.2.0";
 
 /// Limits of incremental scans, shared by all connections.
 pub(super) struct ScanLimits {
-    running: Semaphore,
     pending: AtomicUsize,
     max_pending: usize,
 }
 
 impl ScanLimits {
     pub(super) fn new(options: &FeedOptions) -> Self {
-        Self {
-            running: Semaphore::new(options.scan_concurrency.max(1)),
-            pending: AtomicUsize::new(0),
-            max_pending: options.scan_queue_limit,
-        }
+        Self { pending: AtomicUsize::new(0), max_pending: options.scan_queue_limit }
     }
 }
 
@@ -56,11 +51,15 @@ impl Drop for PendingScan {
 /// What a scan reads: consistent with the start of the live stream.
 type Start = (Arc<Subscription>, Snapshot, Vec<(Vec<u8>, Arc<Lock>)>);
 
-/// Serves a register request; answers with an error event or starts the subscription.
+/// Where the start of a subscription arrives.
+type Starting = oneshot::Receiver<Result<Start, Box<cdcpb::Error>>>;
+
+/// Serves a register request: answers with an error event or starts the subscription. Returns when the order of the
+/// subscription among the other requests of the connection is fixed; its scan goes on beside.
 pub(super) async fn register(
-    store: Arc<Store>,
-    limits: Arc<ScanLimits>,
-    connection: Arc<Connection>,
+    store: &Arc<Store>,
+    limits: &Arc<ScanLimits>,
+    connection: &Arc<Connection>,
     version: ClientVersion,
     request: ChangeDataRequest,
 ) {
@@ -68,22 +67,46 @@ pub(super) async fn register(
         return;
     }
     let (region_id, request_id) = (request.region_id, request.request_id);
-    let started = match check_request(&store, version, &request) {
-        Ok(()) => match PendingScan::new(&limits) {
-            Some(pending) => subscribe(&store, &connection, request).await.map(|start| (start, pending)),
-            None => Err(Box::new(busy())),
-        },
+    let admitted = check_request(store, version, &request)
+        .and_then(|()| PendingScan::new(limits).ok_or_else(|| Box::new(busy())));
+    let starting = match admitted {
+        Ok(pending) => subscribe(store, connection, request).await.map(|starting| (starting, pending)),
         Err(error) => Err(error),
     };
-    match started {
-        Ok((start, pending)) => scan(store, limits, start, pending).await,
-        Err(error) => connection.sink.push_control(Event {
-            region_id,
-            request_id,
-            event: Some(EventBody::Error(*error)),
-            ..Event::default()
-        }),
-    }
+    let (store, connection) = (store.clone(), connection.clone());
+    tokio::spawn(async move {
+        let started = match starting {
+            Ok((starting, pending)) => starting
+                .await
+                .unwrap_or_else(|_| Err(Box::new(not_found(region_id))))
+                .map(|start| (start, pending)),
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok((start, pending)) => scan(store, start, pending).await,
+            Err(error) => connection.sink.push_control(Event {
+                region_id,
+                request_id,
+                event: Some(EventBody::Error(*error)),
+                ..Event::default()
+            }),
+        }
+    });
+}
+
+/// Serves a deregister request, after the requests before it.
+pub(super) async fn deregister(store: &Arc<Store>, connection: &Arc<Connection>, request: ChangeDataRequest) {
+    let (hub, connection) = (store.hub.clone(), connection.clone());
+    let task = move || {
+        let is_meant = |subscription: &Subscription| {
+            subscription.connection.id == connection.id
+                && (subscription.request_id == request.request_id || !connection.multiplexed)
+                && (request.region_id == 0 || subscription.region.id() == request.region_id)
+        };
+        hub.remove(is_meant, None);
+    };
+    // A store that is shutting down ends all subscriptions.
+    let _ = store.committer.run(task).await;
 }
 
 /// Checks that need no look at the region.
@@ -121,12 +144,12 @@ fn not_found(region_id: u64) -> cdcpb::Error {
     cdcpb::Error { region_not_found: region_not_found(region_id).region_not_found, ..cdcpb::Error::default() }
 }
 
-/// Starts the live stream between two applications of writes, and takes the view of the scan at that moment.
+/// Has the live stream started between two applications of writes, and the view of the scan taken at that moment.
 async fn subscribe(
     store: &Arc<Store>,
     connection: &Arc<Connection>,
     request: ChangeDataRequest,
-) -> Result<Start, Box<cdcpb::Error>> {
+) -> Result<Starting, Box<cdcpb::Error>> {
     let region_id = request.region_id;
     let (sender, receiver) = oneshot::channel();
     let task = {
@@ -136,13 +159,8 @@ async fn subscribe(
             let _ = sender.send(subscribe_now(&store, connection, &request));
         }
     };
-    let store = store.clone();
-    // The queue may be full, and the wait for room must not block the runtime.
-    let queued = tokio::task::spawn_blocking(move || store.committer.run(task)).await;
-    match queued {
-        Ok(Ok(())) => receiver.await.unwrap_or_else(|_| Err(Box::new(not_found(region_id)))),
-        _ => Err(Box::new(not_found(region_id))),
-    }
+    store.committer.run(task).await.map_err(|_| Box::new(not_found(region_id)))?;
+    Ok(receiver)
 }
 
 fn subscribe_now(
@@ -182,10 +200,10 @@ fn decode_range(request: &ChangeDataRequest) -> Option<KeyRange> {
 }
 
 /// Sends what the feed missed, then lets resolved timestamps flow.
-async fn scan(store: Arc<Store>, limits: Arc<ScanLimits>, start: Start, pending: PendingScan) {
+async fn scan(store: Arc<Store>, start: Start, pending: PendingScan) {
     let (subscription, view, locks) = start;
     // The semaphore is never closed.
-    let Ok(_running) = limits.running.acquire().await else { return };
+    let Ok(_running) = subscription.connection.scans.acquire().await else { return };
     let mut scan = IncrementalScan::new(view, subscription.clone(), locks);
     loop {
         if subscription.is_stopped() {
@@ -203,9 +221,8 @@ async fn scan(store: Arc<Store>, limits: Arc<ScanLimits>, start: Start, pending:
         scan = back;
         for (entries, bytes) in pack(rows) {
             let event = subscription.event(EventBody::Entries(entries));
-            if subscription.is_stopped()
-                || subscription.connection.sink.push_scanned(event, bytes).await.is_err()
-            {
+            let wanted = || !subscription.has_ended();
+            if subscription.connection.sink.push_scanned(event, bytes, wanted).await.is_err() {
                 return;
             }
         }

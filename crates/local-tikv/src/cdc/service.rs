@@ -2,7 +2,7 @@
 
 use super::FeedOptions;
 use super::hub::Connection;
-use super::register::{ScanLimits, register};
+use super::register::{ScanLimits, deregister, register};
 use super::sink::Sink;
 use super::version::ClientVersion;
 use crate::store::Store;
@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use tikv_proto::cdcpb::change_data_request::Request as Kind;
 use tikv_proto::cdcpb::change_data_server::ChangeData;
 use tikv_proto::cdcpb::{ChangeDataEvent, ChangeDataRequest};
+use tokio::sync::Semaphore;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -55,6 +56,7 @@ impl ChangeDataService {
                     sink: sink.clone(),
                     multiplexed,
                     batches_resolved: version.batches_resolved(),
+                    scans: Semaphore::new(service.options.scan_concurrency.max(1)),
                 });
                 service.serve(&connection, version, first, requests).await;
             };
@@ -78,7 +80,7 @@ impl ChangeDataService {
     ) {
         let mut next = Some(first);
         while let Some(request) = next {
-            self.handle(connection, version, request);
+            self.handle(connection, version, request).await;
             next = match requests.next().await {
                 Some(Ok(request)) => Some(request),
                 Some(Err(_)) | None => None,
@@ -86,20 +88,13 @@ impl ChangeDataService {
         }
     }
 
-    fn handle(&self, connection: &Arc<Connection>, version: ClientVersion, request: ChangeDataRequest) {
-        if let Some(Kind::Deregister(_)) = request.request {
-            self.store.hub.remove(
-                |subscription| {
-                    subscription.connection.id == connection.id
-                        && (subscription.request_id == request.request_id || !connection.multiplexed)
-                        && (request.region_id == 0 || subscription.region.id() == request.region_id)
-                },
-                None,
-            );
-            return;
+    async fn handle(&self, connection: &Arc<Connection>, version: ClientVersion, request: ChangeDataRequest) {
+        match request.request {
+            Some(Kind::Deregister(_)) => deregister(&self.store, connection, request).await,
+            Some(Kind::Register(_)) | None => {
+                register(&self.store, &self.limits, connection, version, request).await;
+            }
         }
-        let (store, limits) = (self.store.clone(), self.limits.clone());
-        tokio::spawn(register(store, limits, connection.clone(), version, request));
     }
 }
 

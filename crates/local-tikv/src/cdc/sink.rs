@@ -33,8 +33,8 @@ struct State {
 pub(crate) enum Rejected {
     /// The consumer is too slow: the quota is used up.
     Full,
-    /// The connection is gone.
-    Closed,
+    /// The connection is gone, or the subscription has ended.
+    Ended,
 }
 
 /// The queue.
@@ -52,10 +52,17 @@ impl Sink {
     }
 
     /// Queues live rows; refused when the quota is used up, because the store cannot wait.
-    pub(crate) fn push_live(&self, event: Event, bytes: usize) -> Result<(), Rejected> {
+    ///
+    /// `wanted` is asked in the moment of queueing, so that nothing follows the error that ends a subscription.
+    pub(crate) fn push_live(
+        &self,
+        event: Event,
+        bytes: usize,
+        wanted: impl Fn() -> bool,
+    ) -> Result<(), Rejected> {
         let mut state = self.state.lock();
-        if state.closed {
-            return Err(Rejected::Closed);
+        if state.closed || !wanted() {
+            return Err(Rejected::Ended);
         }
         if state.bytes + bytes > self.quota && !state.queue.is_empty() {
             return Err(Rejected::Full);
@@ -65,7 +72,12 @@ impl Sink {
     }
 
     /// Queues scanned rows; waits while half of the quota is in use.
-    pub(crate) async fn push_scanned(&self, event: Event, bytes: usize) -> Result<(), Rejected> {
+    pub(crate) async fn push_scanned(
+        &self,
+        event: Event,
+        bytes: usize,
+        wanted: impl Fn() -> bool,
+    ) -> Result<(), Rejected> {
         let mut event = Some(event);
         loop {
             let room = self.room.notified();
@@ -73,8 +85,8 @@ impl Sink {
             room.as_mut().enable();
             {
                 let mut state = self.state.lock();
-                if state.closed {
-                    return Err(Rejected::Closed);
+                if state.closed || !wanted() {
+                    return Err(Rejected::Ended);
                 }
                 if state.bytes < self.quota / 2
                     && let Some(event) = event.take()
@@ -213,8 +225,8 @@ mod tests {
     #[tokio::test]
     async fn frames_keep_the_order_of_events_and_resolved_timestamps() {
         let sink = Sink::new(1024);
-        sink.push_live(event(1), 10).unwrap();
-        sink.push_live(event(2), 10).unwrap();
+        sink.push_live(event(1), 10, || true).unwrap();
+        sink.push_live(event(2), 10, || true).unwrap();
         assert!(sink.push_resolved(ResolvedTs { ts: 5, ..ResolvedTs::default() }));
         sink.push_control(event(3));
         sink.close();
@@ -228,24 +240,24 @@ mod tests {
     async fn a_slow_reader_fills_the_quota_and_no_more() {
         let sink = Sink::new(1000);
         let mut taken = 0;
-        while sink.push_live(event(1), 100).is_ok() {
+        while sink.push_live(event(1), 100, || true).is_ok() {
             taken += 1;
         }
         assert!(taken <= 10);
-        assert_eq!(sink.push_live(event(1), 100), Err(Rejected::Full));
+        assert_eq!(sink.push_live(event(1), 100, || true), Err(Rejected::Full));
         sink.push_control(event(2));
         frame(&sink).await.unwrap();
-        assert_eq!(sink.push_live(event(1), 100), Ok(()));
+        assert_eq!(sink.push_live(event(1), 100, || true), Ok(()));
     }
 
     #[tokio::test]
     async fn a_scan_waits_for_room() {
         let sink = Arc::new(Sink::new(1000));
-        sink.push_live(event(1), 600).unwrap();
-        assert!(timeout(SHORT, sink.push_scanned(event(2), 10)).await.is_err());
+        sink.push_live(event(1), 600, || true).unwrap();
+        assert!(timeout(SHORT, sink.push_scanned(event(2), 10, || true)).await.is_err());
         let waiting = tokio::spawn({
             let sink = sink.clone();
-            async move { sink.push_scanned(event(3), 10).await }
+            async move { sink.push_scanned(event(3), 10, || true).await }
         });
         tokio::task::yield_now().await;
         frame(&sink).await.unwrap();
@@ -255,14 +267,30 @@ mod tests {
     #[tokio::test]
     async fn closing_releases_waiting_scans() {
         let sink = Arc::new(Sink::new(100));
-        sink.push_live(event(1), 90).unwrap();
+        sink.push_live(event(1), 90, || true).unwrap();
         let waiting = tokio::spawn({
             let sink = sink.clone();
-            async move { sink.push_scanned(event(3), 10).await }
+            async move { sink.push_scanned(event(3), 10, || true).await }
         });
         tokio::task::yield_now().await;
         sink.abandon();
-        assert_eq!(waiting.await.unwrap(), Err(Rejected::Closed));
+        assert_eq!(waiting.await.unwrap(), Err(Rejected::Ended));
         assert_eq!(frame(&sink).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_scan_that_waited_does_not_outlive_its_subscription() {
+        let sink = Sink::new(100);
+        sink.push_live(event(1), 90, || true).unwrap();
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        let wanted = || !ended.load(std::sync::atomic::Ordering::SeqCst);
+        let scan = sink.push_scanned(event(2), 10, wanted);
+        let end = async {
+            ended.store(true, std::sync::atomic::Ordering::SeqCst);
+            sink.push_control(event(3));
+            assert_eq!(frame(&sink).await.unwrap().events, vec![event(1), event(3)]);
+        };
+        let (scanned, ()) = tokio::join!(scan, end);
+        assert_eq!(scanned, Err(Rejected::Ended));
     }
 }

@@ -123,6 +123,14 @@ impl Placement {
         Ok(answer.ids)
     }
 
+    /// Snapshots before this timestamp are read by nobody.
+    pub(crate) async fn gc_safe_point(&self) -> Result<u64, PlacementError> {
+        let request = pdpb::GetGcSafePointRequest { header: self.header() };
+        let answer = call("GetGCSafePoint", self.client().get_gc_safe_point(request)).await?;
+        check_header("GetGCSafePoint", answer.header.as_ref())?;
+        Ok(answer.safe_point)
+    }
+
     /// Tells PD about a split. The heart beats say the same, so a failure does no harm.
     pub(crate) async fn report_split(&self, regions: Vec<metapb::Region>) {
         self.regions_changed.notify_one();

@@ -55,7 +55,7 @@ pub(crate) async fn split_region(
             drop(alone);
         }
     };
-    store.committer.run(task).map_err(|_| EngineError::Closed)?;
+    store.committer.run(task).await?;
     applied.await.map_err(|_| EngineError::Closed)??;
     store.placement.report_split(metas.clone()).await;
     Ok(metas)

@@ -1,7 +1,7 @@
 //! Prewrite, commit, rollback, garbage collection and splits.
 
 use super::{Failure, TikvService, key, keys, raw};
-use crate::engine::EngineError;
+use crate::garbage;
 use crate::record::LockKind;
 use crate::region::{SplitError, check_key, split_region};
 use crate::store::is_plausible;
@@ -109,23 +109,8 @@ impl TikvService {
         if let Some((key, lock)) = old_locks.first() {
             return Err(TxnError::Locked(Box::new(lock.info(key))).into());
         }
-        let mut from = None;
-        loop {
-            let admission = self.store.admit_checked(region.clone(), std::iter::empty()).await?;
-            let (range, at, safe_point) = (region.range().clone(), from.take(), request.safe_point);
-            let next = self
-                .store
-                .execute(admission, move |exec| {
-                    let batch = txn::collect_garbage(exec.view, &range, safe_point, at)?;
-                    exec.writes = batch.writes;
-                    Ok::<_, EngineError>(batch.next)
-                })
-                .await??;
-            match next {
-                Some(next) => from = Some(next),
-                None => return Ok(GcResponse::default()),
-            }
-        }
+        garbage::collect(&self.store, &region, request.safe_point).await?;
+        Ok(GcResponse::default())
     }
 
     /// `SplitRegion`: keys are raw user keys.

@@ -14,7 +14,7 @@ use crate::txn::WriteSet;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 /// Write sets that may wait for the thread; beyond it senders wait.
 const MAX_QUEUED: usize = 1024;
@@ -99,9 +99,17 @@ impl Committer {
         }
     }
 
-    /// Runs `task` on the thread after everything queued before has been applied.
-    pub(crate) fn run(&self, task: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
-        self.sender.send(Message::Run(Box::new(task))).map_err(|_| EngineError::Closed)
+    /// Runs `task` on the thread after everything queued before has been applied. Tasks queued one after the other
+    /// run in this order; returns when the task is queued.
+    pub(crate) async fn run(&self, task: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+        let message = match self.sender.try_send(Message::Run(Box::new(task))) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Disconnected(_)) => return Err(EngineError::Closed),
+            Err(TrySendError::Full(message)) => message,
+        };
+        let sender = self.sender.clone();
+        let queued = tokio::task::spawn_blocking(move || sender.send(message).is_ok()).await;
+        if queued.unwrap_or(false) { Ok(()) } else { Err(EngineError::Closed) }
     }
 
     /// Finishes what is queued and ends the thread.

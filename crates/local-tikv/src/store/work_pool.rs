@@ -63,8 +63,9 @@ impl WorkPool {
         self.shared.queue.lock().closed = true;
         self.shared.ready.notify_all();
         for thread in self.threads.lock().drain(..) {
-            // A job that panicked has been reported by the panic hook.
-            let _ = thread.join();
+            if thread.join().is_err() {
+                tracing::error!("a worker thread had panicked");
+            }
         }
     }
 }
@@ -81,7 +82,10 @@ fn work(shared: &Shared) {
     loop {
         if let Some(job) = queue.jobs.pop_front() {
             drop(queue);
-            job();
+            // A job that panics fails its own request (whoever waits sees its channel closed), not the pool.
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+                tracing::error!("a job panicked");
+            }
             queue = shared.queue.lock();
         } else if queue.closed {
             return;
