@@ -540,3 +540,24 @@ async fn a_consumer_that_does_not_read_is_cut_off_and_can_come_back() {
     feed.until_initialized(2).await;
     assert_eq!(feed.of(2).filter(|row| row.r#type() == LogType::Committed).count(), written);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn feeds_and_splits_go_on_after_pd_was_away() {
+    let cluster = Cluster::start().await;
+    let region = cluster.region_of("a");
+    let mut feed = Feed::open(&cluster).await;
+    feed.subscribe(&region, 1, cluster.ts()).await;
+    feed.until_initialized(1).await;
+    cluster.pd.restart().await;
+    let (_, commit_ts) = cluster.write(vec![put("a", "1")]).await;
+    feed.until_resolved(commit_ts).await;
+    let parts = cluster.split(&region, &["m"]).await.regions;
+    assert_eq!(parts.len(), 2);
+    // PD learns of the split over a new heart beat stream, whatever became of the report.
+    let known = async {
+        while cluster.pd.regions().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, known).await.unwrap();
+}

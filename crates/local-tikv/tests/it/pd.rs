@@ -1,6 +1,7 @@
 //! The placement driver of a test, with a client that can be asked from synchronous code.
 
 use local_pd::{PdConfig, Running};
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -12,7 +13,10 @@ use tonic::transport::Channel;
 
 #[derive(Clone)]
 pub(crate) struct Pd {
-    running: Arc<(Running, TempDir)>,
+    running: Arc<Mutex<Option<Running>>>,
+    addr: SocketAddr,
+    cluster_id: u64,
+    dir: Arc<TempDir>,
     client: PdClient<Channel>,
 }
 
@@ -22,15 +26,24 @@ impl Pd {
         let config = PdConfig::new("127.0.0.1:0".parse().unwrap(), dir.path());
         let running = local_pd::start(config).await.unwrap();
         let client = PdClient::connect(format!("http://{}", running.local_addr())).await.unwrap();
-        Self { running: Arc::new((running, dir)), client }
+        let (addr, cluster_id) = (running.local_addr(), running.cluster_id());
+        Self { running: Arc::new(Mutex::new(Some(running))), addr, cluster_id, dir: Arc::new(dir), client }
+    }
+
+    /// Stops it and starts it again at the same address.
+    pub(crate) async fn restart(&self) {
+        let running = self.running.lock().take();
+        running.unwrap().shutdown().await;
+        let running = local_pd::start(PdConfig::new(self.addr, self.dir.path())).await.unwrap();
+        *self.running.lock() = Some(running);
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.running.0.local_addr()
+        self.addr
     }
 
     pub(crate) fn cluster_id(&self) -> u64 {
-        self.running.0.cluster_id()
+        self.cluster_id
     }
 
     fn header(&self) -> Option<RequestHeader> {
