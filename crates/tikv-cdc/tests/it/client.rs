@@ -8,9 +8,7 @@ use tikv_cdc::key_range::KeyRange;
 use tikv_cdc::{CdcConfig, CdcError, FailureKind, RegionStage, SpanEvent, SpanRequest};
 use tikv_proto::cdcpb::change_data_request::Request;
 use tikv_proto::cdcpb::event::LogType;
-use tikv_proto::cdcpb::{
-    ClusterIdMismatch, Compatibility, Congested, DuplicateRequest, Error, ScanPriority,
-};
+use tikv_proto::cdcpb::{ClusterIdMismatch, Compatibility, Congested, DuplicateRequest, Error, ScanPriority};
 use tikv_proto::{errorpb, metapb};
 use tonic::Status;
 
@@ -50,7 +48,10 @@ async fn a_span_is_scanned_and_then_followed() {
     assert!(matches!(request.request, Some(Request::Register(_))));
     assert_eq!((request.region_id, request.checkpoint_ts, request.extra_op), (7, 100, 1));
     assert_eq!(request.region_epoch.unwrap().version, 3);
-    assert_eq!(KeyRange::new(request.start_key.clone(), request.end_key.clone()), KeyRange::encode(b"b", b"d"));
+    assert_eq!(
+        KeyRange::new(request.start_key.clone(), request.end_key.clone()),
+        KeyRange::encode(b"b", b"d")
+    );
     let header = request.header.clone().unwrap();
     assert_eq!((header.cluster_id, header.ticdc_version.as_str()), (42, "8.5.4"));
     assert_eq!(request.scan_priority, ScanPriority::Low as i32, "ts 100 is long ago");
@@ -62,10 +63,10 @@ async fn a_span_is_scanned_and_then_followed() {
     stream.resolved(&[&request], 200).await;
     assert_eq!(test.resolved().await, 200, "the one before the end of the scan does not count");
     stream
-        .rows(&request, vec![
-            row(LogType::Prewrite, 201, 0, "b2", "two"),
-            row(LogType::Commit, 201, 205, "b2", ""),
-        ])
+        .rows(
+            &request,
+            vec![row(LogType::Prewrite, 201, 0, "b2", "two"), row(LogType::Commit, 201, 205, "b2", "")],
+        )
         .await;
     stream.resolved(&[&request], 300).await;
     assert_eq!(test.rows().await, [(205, "b2".into(), "two".into())]);
@@ -202,13 +203,15 @@ async fn a_merged_region_is_subscribed_once_when_both_old_ones_have_ended() {
     test.cluster.region(2, 4, "", "", &store);
     stream.error(&left, epoch_not_match(vec![])).await;
     assert!(stream.is_silent(Duration::from_millis(300)).await, "the other old region is still there");
-    stream.error(&right, Error { region_not_found: Some(errorpb::RegionNotFound { region_id: 2 }), ..Error::default() }).await;
+    stream
+        .error(
+            &right,
+            Error { region_not_found: Some(errorpb::RegionNotFound { region_id: 2 }), ..Error::default() },
+        )
+        .await;
     let merged = stream.request().await;
     assert_eq!((merged.region_id, merged.checkpoint_ts), (2, 40));
-    assert_eq!(
-        KeyRange::new(merged.start_key.clone(), merged.end_key.clone()),
-        KeyRange::encode(b"a", b"z")
-    );
+    assert_eq!(KeyRange::new(merged.start_key.clone(), merged.end_key.clone()), KeyRange::encode(b"a", b"z"));
     assert!(stream.is_silent(Duration::from_millis(300)).await, "nothing is subscribed twice");
     stream.rows(&merged, vec![initialized()]).await;
     stream.resolved(&[&merged], 70).await;
@@ -272,7 +275,8 @@ async fn a_store_that_cannot_be_reached_is_tried_until_it_can() {
     test.cluster.region(1, 1, "", "", &gone);
     drop(gone);
     let handle = test.subscribe(1, "a", "z", 10);
-    test.until("the connection is refused", |test| test.client.metrics().failures(FailureKind::Connect) > 1).await;
+    test.until("the connection is refused", |test| test.client.metrics().failures(FailureKind::Connect) > 1)
+        .await;
     assert_eq!(handle.inspect().last_error.unwrap().kind, FailureKind::Connect);
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let mut store = FakeStore::serve(1, listener);
@@ -303,7 +307,10 @@ async fn look_ups_are_repeated_until_there_is_no_hole() {
 async fn errors_without_remedy_end_the_subscription() {
     let cases = [
         Error { compatibility: Some(Compatibility { required_version: "6.2.0".into() }), ..Error::default() },
-        Error { cluster_id_mismatch: Some(ClusterIdMismatch { current: 5, request: 42 }), ..Error::default() },
+        Error {
+            cluster_id_mismatch: Some(ClusterIdMismatch { current: 5, request: 42 }),
+            ..Error::default()
+        },
         Error { duplicate_request: Some(DuplicateRequest { region_id: 1 }), ..Error::default() },
     ];
     for (number, error) in (0_u64..).zip(cases) {
@@ -318,7 +325,9 @@ async fn errors_without_remedy_end_the_subscription() {
         assert_eq!(span, number);
         let SpanEvent::Failed(error) = event else { panic!("{event:?}") };
         match number {
-            0 => assert!(matches!(error, CdcError::VersionIncompatible { required, .. } if required == "6.2.0")),
+            0 => assert!(
+                matches!(error, CdcError::VersionIncompatible { required, .. } if required == "6.2.0")
+            ),
             1 => assert!(matches!(error, CdcError::ClusterIdMismatch { theirs: 5, ours: 42, .. })),
             _ => assert!(matches!(error, CdcError::DuplicateRequest { region: 1, .. })),
         }

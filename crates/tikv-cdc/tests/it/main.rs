@@ -5,3 +5,4 @@
 mod client;
 mod fake;
 mod golden;
+mod simulation;

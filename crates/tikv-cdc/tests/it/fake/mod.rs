@@ -1,5 +1,7 @@
 //! A store and a cluster that do what a test tells them, over real gRPC.
 
+pub(crate) mod world;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +14,8 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tikv_cdc::key_range::KeyRange;
 use tikv_cdc::{
-    CdcClient, CdcConfig, CdcMetrics, Cluster, ClusterError, LockReport, RegionRoute, SpanEvent, SpanReceiver,
-    SpanRequest, SpanSender, SubscriptionHandle, span_channel,
+    CdcClient, CdcConfig, CdcMetrics, Cluster, ClusterError, LockReport, RegionRoute, SpanEvent,
+    SpanReceiver, SpanRequest, SpanSender, SubscriptionHandle, span_channel,
 };
 use tikv_proto::cdcpb::change_data_server::{ChangeData, ChangeDataServer};
 use tikv_proto::cdcpb::event::{Entries, Event as Content, LogType, Row, row::OpType};
@@ -300,16 +302,18 @@ impl Cluster for FakeCluster {
 
     fn store_address(&self, store: u64) -> BoxFuture<'_, Result<String, ClusterError>> {
         let address = self.stores.lock().get(&store).cloned();
-        Box::pin(async move { address.ok_or_else(|| ClusterError::new("looking up a store", "unknown store")) })
+        Box::pin(
+            async move { address.ok_or_else(|| ClusterError::new("looking up a store", "unknown store")) },
+        )
     }
 
     fn forget_store(&self, _store: u64) {}
 
     fn channel(&self, address: &str, lane: usize) -> Result<Channel, ClusterError> {
         let mut channels = self.channels.lock();
-        let channel = channels.entry((address.to_owned(), lane)).or_insert_with(|| {
-            Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy()
-        });
+        let channel = channels
+            .entry((address.to_owned(), lane))
+            .or_insert_with(|| Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy());
         Ok(channel.clone())
     }
 
