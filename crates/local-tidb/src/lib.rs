@@ -1,1 +1,26 @@
-//! Embedded TiDB: MySQL protocol, SQL execution, transactions on TiKV.
+//! An embedded TiDB: SQL over TiKV's transactional API, with TiDB's schema, row and index encodings.
+
+mod auto_id;
+mod bootstrap;
+mod catalog;
+pub mod collation;
+mod convert;
+mod ddl;
+mod default_value;
+mod engine;
+mod error;
+mod exec;
+mod expr;
+mod meta_keys;
+mod session;
+mod server;
+mod storage_error;
+mod store;
+mod wire;
+
+pub use engine::Engine;
+pub use error::{Result, SqlError};
+pub use expr::{Level, ResultType, Warning};
+pub use server::{Running, StartError, TidbConfig, start};
+pub use session::{PreparedInfo, QueryResult, Session};
+pub use exec::query::{ResultColumn, value_text};
