@@ -160,3 +160,56 @@ impl Connection {
         Failure::check(format!("{}: unexpected answer {first:?} to {what}", self.peer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// A server that sends the greeting, then answers each packet of the client with the next group of packets.
+    fn server(answers: Vec<Vec<Vec<u8>>>) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut peer = Connection { stream, peer: "client".to_owned(), sequence: 0 };
+            peer.write_packet(b"\x0a8.0.11\0rest of the greeting").unwrap();
+            for answer in answers {
+                peer.read_packet().unwrap();
+                for packet in answer {
+                    peer.write_packet(&packet).unwrap();
+                }
+            }
+        });
+        port
+    }
+
+    const OK_PACKET: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
+    const EOF_PACKET: [u8; 5] = [0xfe, 0, 0, 2, 0];
+
+    #[test]
+    fn a_statement_succeeds_or_fails_with_the_servers_words() {
+        let error = b"\xff\x28\x04#42000You have an error".to_vec();
+        let port = server(vec![vec![OK_PACKET.to_vec()], vec![OK_PACKET.to_vec()], vec![error]]);
+        let mut connection = Connection::open(port).unwrap();
+        connection.execute("SELECT").unwrap();
+        let failure = connection.execute("SELEC").unwrap_err().to_string();
+        assert!(failure.ends_with("#42000You have an error"), "{failure}");
+    }
+
+    #[test]
+    fn the_first_value_of_a_result_is_read() {
+        let rows =
+            [vec![1], b"column".to_vec(), EOF_PACKET.to_vec(), b"\x0242".to_vec(), EOF_PACKET.to_vec()];
+        let port = server(vec![vec![OK_PACKET.to_vec()], rows.to_vec()]);
+        let mut connection = Connection::open(port).unwrap();
+        assert_eq!(connection.value("SELECT COUNT(*)").unwrap(), "42");
+    }
+
+    #[test]
+    fn another_way_to_log_in_is_followed_with_an_empty_password() {
+        let switch = b"\xfecaching_sha2_password\0salt".to_vec();
+        let port = server(vec![vec![switch], vec![OK_PACKET.to_vec()]]);
+        assert!(Connection::open(port).is_ok());
+    }
+}

@@ -12,7 +12,7 @@ const DEMO_LIMIT: Duration = Duration::from_secs(120);
 
 /// `cargo fmt --check`.
 pub(super) fn format() -> Result<(), Failure> {
-    Program::new("cargo fmt --all --check").run()
+    Program::new("cargo fmt --all --check -- -l").run()
 }
 
 /// Clippy. In the release profile, whose build scripts and macros the build needs anyway: a second profile would
