@@ -9,8 +9,8 @@
 //! It joins a cluster through PD and keeps several regions with real boundaries and epochs, each with one peer: there is
 //! no replication.
 //!
-//! A write is checked under latches on its keys ([`store`]), decided by pure functions ([`txn`]) over a version view
-//! ([`mvcc`]), and joins others in a batch that is on the disk before anybody is told (`store::committer`).
+//! A write is checked under latches on its keys (`store`), decided by pure functions (`txn`) over a version view
+//! (`mvcc`), and joins others in a batch that is on the disk before anybody is told (`store::committer`).
 
 mod cdc;
 mod config;
