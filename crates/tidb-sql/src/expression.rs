@@ -66,11 +66,11 @@ pub fn is_binary_operator(expr: &Expr) -> bool {
 }
 
 /// Builds the operator `BINARY a`.
-pub(crate) fn binary_operator(expr: Expr) -> Expr {
-    Expr::Cast {
+pub(crate) fn binary_operator(expr: Box<Expr>) -> Box<Expr> {
+    Box::new(Expr::Cast {
         kind: CastKind::DoubleColon,
-        expr: Box::new(expr),
+        expr,
         data_type: DataType::Binary(None),
         format: None,
-    }
+    })
 }

@@ -46,14 +46,22 @@ pub fn job_statements(query: &str, mode: SqlMode) -> Result<Vec<Ddl>, RewriteErr
 }
 
 /// A job's text in canonical form. Several statements are joined by `;`.
-pub fn canonical_query(query: &str, mode: SqlMode, options: RestoreOptions<'_>) -> Result<String, RewriteError> {
+pub fn canonical_query(
+    query: &str,
+    mode: SqlMode,
+    options: RestoreOptions<'_>,
+) -> Result<String, RewriteError> {
     let statements = job_statements(query, mode)?;
     let texts: Result<Vec<_>, _> = statements.iter().map(|ddl| restore(ddl, options)).collect();
     Ok(texts?.join(";"))
 }
 
 /// A text of several statements as one canonical text each, with a trailing `;`: for batches of `CREATE TABLE`.
-pub fn split_query(query: &str, mode: SqlMode, options: RestoreOptions<'_>) -> Result<Vec<String>, RewriteError> {
+pub fn split_query(
+    query: &str,
+    mode: SqlMode,
+    options: RestoreOptions<'_>,
+) -> Result<Vec<String>, RewriteError> {
     let statements = job_statements(query, mode)?;
     statements.iter().map(|ddl| Ok(restore(ddl, options)? + ";")).collect()
 }

@@ -146,7 +146,7 @@ impl Parser<'_> {
             });
         }
         if self.are_keywords(&["NEXT", "VALUE", "FOR"]) {
-            return self.next_value();
+            return self.next_value().map(|call| *call);
         }
         if let Some(fraction) = self.now()? {
             return Ok(current_timestamp(fraction));
@@ -154,7 +154,7 @@ impl Parser<'_> {
         let is_call =
             self.symbol_at(1, Symbol::LeftParen) && self.peek(0).kind == crate::lexer::TokenKind::Word;
         if is_call || self.is_one_of(&["CURRENT_DATE", "CURDATE"]) {
-            return self.primary();
+            return self.primary().map(|call| *call);
         }
         self.signed_literal()
     }

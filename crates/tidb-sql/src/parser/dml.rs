@@ -74,18 +74,18 @@ impl Parser<'_> {
         if self.is_one_of(&["VALUES", "VALUE"]) && self.symbol_at(1, Symbol::LeftParen) {
             self.advance();
             let rows = self.comma_list(Self::row_values)?;
-            insert.source = Some(Box::new(nodes::values_query(rows, false)));
+            insert.source = Some(nodes::values_query(rows, false));
             return Ok(());
         }
         if self.eat("SET") {
             return self.unexpected();
         }
-        insert.source = Some(Box::new(self.insert_query()?));
+        insert.source = Some(self.insert_query()?);
         Ok(())
     }
 
     /// The query of `INSERT … SELECT`.
-    fn insert_query(&mut self) -> Outcome<Query> {
+    fn insert_query(&mut self) -> Outcome<Box<Query>> {
         if self.query_follows(0) { self.query() } else { self.unexpected() }
     }
 
@@ -189,7 +189,8 @@ impl Parser<'_> {
         }
         self.reset(position);
         let relation = self.named_table()?;
-        delete.from = FromTable::WithFromKeyword(vec![TableWithJoins { relation, joins: Vec::new() }]);
+        delete.from =
+            FromTable::WithFromKeyword(vec![TableWithJoins { relation: *relation, joins: Vec::new() }]);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Expressions by precedence: `OR`, `XOR`, `AND`, `NOT`, comparisons, predicates, bit and arithmetic operators.
 
-use sqlparser::ast::{BinaryOperator, Expr, MemberOf, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, MemberOf, ObjectName, UnaryOperator};
 
 use super::cursor::{Outcome, Parser};
 use super::nodes;
@@ -20,12 +20,17 @@ const MULTIPLICATIVE: u8 = 5;
 const BIT_XOR: u8 = 6;
 
 /// A node of two operands.
-pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+pub(super) fn binary(left: Box<Expr>, op: BinaryOperator, right: Box<Expr>) -> Box<Expr> {
+    Box::new(Expr::BinaryOp { left, op, right })
+}
+
+/// A node of one operand.
+fn unary(op: UnaryOperator, expr: Box<Expr>) -> Box<Expr> {
+    Box::new(Expr::UnaryOp { op, expr })
 }
 
 /// A tree of one associative operator over operands, of least height.
-fn balanced(mut operands: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+fn balanced(mut operands: Vec<Box<Expr>>, op: &BinaryOperator) -> Option<Box<Expr>> {
     while operands.len() > 1 {
         let mut pairs = Vec::with_capacity(operands.len().div_ceil(2));
         let mut rest = operands.into_iter();
@@ -43,6 +48,12 @@ fn balanced(mut operands: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
 impl Parser<'_> {
     /// An expression.
     pub(super) fn expr(&mut self) -> Outcome<Expr> {
+        self.expr_box().map(|expr| *expr)
+    }
+
+    /// An expression on the heap. The rules that lead back here pass boxes to each other, because every one of them
+    /// would else hold several whole nodes on the stack.
+    pub(super) fn expr_box(&mut self) -> Outcome<Box<Expr>> {
         self.nested(|p| {
             let outer = std::mem::take(&mut p.height);
             let expr = p.or_expr();
@@ -58,11 +69,11 @@ impl Parser<'_> {
     }
 
     /// `a OR b`, `a || b` (without `PIPES_AS_CONCAT`), `@v := e`.
-    fn or_expr(&mut self) -> Outcome<Expr> {
+    fn or_expr(&mut self) -> Outcome<Box<Expr>> {
         if self.kind() == TokenKind::UserVariable && self.symbol_at(1, Symbol::Assign) {
             let variable = self.primary()?;
             self.advance();
-            let value = self.expr()?;
+            let value = self.expr_box()?;
             self.grow()?;
             return Ok(binary(variable, BinaryOperator::Assignment, value));
         }
@@ -73,9 +84,17 @@ impl Parser<'_> {
         let mut operands = vec![first];
         while self.is_or() {
             self.advance();
-            operands.push(self.xor_expr()?);
+            operands.push(self.sibling(Self::xor_expr)?);
         }
         self.finish_chain(operands, &BinaryOperator::Or)
+    }
+
+    /// A further operand of a chain: the chain is as high as its highest operand.
+    fn sibling(&mut self, rule: impl FnOnce(&mut Self) -> Outcome<Box<Expr>>) -> Outcome<Box<Expr>> {
+        let before = std::mem::take(&mut self.height);
+        let expr = rule(self)?;
+        self.height = self.height.max(before);
+        Ok(expr)
     }
 
     /// Whether an `OR` is next.
@@ -84,7 +103,7 @@ impl Parser<'_> {
     }
 
     /// Builds the tree of a chain and accounts for its height.
-    fn finish_chain(&mut self, operands: Vec<Expr>, op: &BinaryOperator) -> Outcome<Expr> {
+    fn finish_chain(&mut self, operands: Vec<Box<Expr>>, op: &BinaryOperator) -> Outcome<Box<Expr>> {
         for _ in 0..=operands.len().ilog2() {
             self.grow()?;
         }
@@ -95,10 +114,10 @@ impl Parser<'_> {
     }
 
     /// `a XOR b`.
-    fn xor_expr(&mut self) -> Outcome<Expr> {
+    fn xor_expr(&mut self) -> Outcome<Box<Expr>> {
         let mut left = self.and_expr()?;
         while self.eat("XOR") {
-            let right = self.and_expr()?;
+            let right = self.sibling(Self::and_expr)?;
             self.grow()?;
             left = binary(left, BinaryOperator::Xor, right);
         }
@@ -106,7 +125,7 @@ impl Parser<'_> {
     }
 
     /// `a AND b`, `a && b`.
-    fn and_expr(&mut self) -> Outcome<Expr> {
+    fn and_expr(&mut self) -> Outcome<Box<Expr>> {
         let first = self.not_expr()?;
         if !self.is_and() {
             return Ok(first);
@@ -114,7 +133,7 @@ impl Parser<'_> {
         let mut operands = vec![first];
         while self.is_and() {
             self.advance();
-            operands.push(self.not_expr()?);
+            operands.push(self.sibling(Self::not_expr)?);
         }
         self.finish_chain(operands, &BinaryOperator::And)
     }
@@ -125,18 +144,18 @@ impl Parser<'_> {
     }
 
     /// `NOT a`, then comparisons.
-    fn not_expr(&mut self) -> Outcome<Expr> {
+    fn not_expr(&mut self) -> Outcome<Box<Expr>> {
         if !self.is_keyword("NOT") || self.mode.high_not_precedence {
             return self.comparison();
         }
         self.advance();
         let expr = self.nested(Self::not_expr)?;
         self.grow()?;
-        Ok(Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expr) })
+        Ok(unary(UnaryOperator::Not, expr))
     }
 
     /// `a = b`, `a IS NULL`, `a > ANY (…)`.
-    fn comparison(&mut self) -> Outcome<Expr> {
+    fn comparison(&mut self) -> Outcome<Box<Expr>> {
         let mut left = self.predicate()?;
         loop {
             if self.eat("IS") {
@@ -167,33 +186,31 @@ impl Parser<'_> {
     }
 
     /// The right side of a comparison.
-    fn compared(&mut self, left: Expr, op: BinaryOperator) -> Outcome<Expr> {
+    fn compared(&mut self, left: Box<Expr>, op: BinaryOperator) -> Outcome<Box<Expr>> {
         let quantifier = if self.symbol_at(1, Symbol::LeftParen) && self.query_follows(2) {
             self.eat_one_of(&["ANY", "SOME", "ALL"])
         } else {
             None
         };
-        let left = Box::new(left);
         if let Some(quantifier) = quantifier {
             let right = Box::new(Expr::Subquery(self.subquery()?));
-            return Ok(match quantifier {
+            return Ok(Box::new(match quantifier {
                 "ALL" => Expr::AllOp { left, compare_op: op, right },
                 _ => Expr::AnyOp { left, compare_op: op, right, is_some: quantifier == "SOME" },
-            });
+            }));
         }
         let right = if self.kind() == TokenKind::UserVariable && self.symbol_at(1, Symbol::Assign) {
-            self.expr()?
+            self.expr_box()?
         } else {
             self.predicate()?
         };
-        Ok(Expr::BinaryOp { left, op, right: Box::new(right) })
+        Ok(binary(left, op, right))
     }
 
     /// What follows `IS`.
-    fn is_test(&mut self, left: Expr) -> Outcome<Expr> {
+    fn is_test(&mut self, left: Box<Expr>) -> Outcome<Box<Expr>> {
         let negated = self.eat("NOT");
-        let left = Box::new(left);
-        Ok(match (self.expect_one_of(&["NULL", "TRUE", "FALSE", "UNKNOWN"])?, negated) {
+        Ok(Box::new(match (self.expect_one_of(&["NULL", "TRUE", "FALSE", "UNKNOWN"])?, negated) {
             ("NULL", false) => Expr::IsNull(left),
             ("NULL", true) => Expr::IsNotNull(left),
             ("TRUE", false) => Expr::IsTrue(left),
@@ -202,11 +219,11 @@ impl Parser<'_> {
             ("FALSE", true) => Expr::IsNotFalse(left),
             (_, false) => Expr::IsUnknown(left),
             (_, true) => Expr::IsNotUnknown(left),
-        })
+        }))
     }
 
     /// `a IN (…)`, `a BETWEEN b AND c`, `a LIKE b`, `a REGEXP b`, `a MEMBER OF (b)`.
-    fn predicate(&mut self) -> Outcome<Expr> {
+    fn predicate(&mut self) -> Outcome<Box<Expr>> {
         let left = self.operators(BIT_OR)?;
         let negated = self.is_keyword("NOT");
         let next = usize::from(negated);
@@ -222,15 +239,18 @@ impl Parser<'_> {
             "IN" => self.in_list(left, negated),
             "BETWEEN" => self.between(left, negated),
             "LIKE" | "ILIKE" => self.like(left, negated, keyword == "ILIKE"),
-            _ => {
-                let pattern = Box::new(self.concatenated()?);
-                Ok(Expr::RLike { negated, expr: Box::new(left), pattern, regexp: keyword == "REGEXP" })
-            }
+            _ => self.regexp(left, negated, keyword == "REGEXP"),
         }
     }
 
+    /// What follows `REGEXP`.
+    fn regexp(&mut self, expr: Box<Expr>, negated: bool, regexp: bool) -> Outcome<Box<Expr>> {
+        let pattern = self.concatenated()?;
+        Ok(Box::new(Expr::RLike { negated, expr, pattern, regexp }))
+    }
+
     /// `MEMBER OF (array)`.
-    fn member_of(&mut self, left: Expr) -> Outcome<Expr> {
+    fn member_of(&mut self, left: Box<Expr>) -> Outcome<Box<Expr>> {
         if !self.are_keywords(&["MEMBER", "OF"]) {
             return Ok(left);
         }
@@ -238,44 +258,42 @@ impl Parser<'_> {
         self.advance();
         self.grow()?;
         let array = self.parenthesized(Self::concatenated)?;
-        Ok(Expr::MemberOf(MemberOf { value: Box::new(left), array: Box::new(array) }))
+        Ok(Box::new(Expr::MemberOf(MemberOf { value: left, array })))
     }
 
     /// What follows `IN`.
-    fn in_list(&mut self, left: Expr, negated: bool) -> Outcome<Expr> {
-        let expr = Box::new(left);
+    fn in_list(&mut self, expr: Box<Expr>, negated: bool) -> Outcome<Box<Expr>> {
         if self.is_symbol(Symbol::LeftParen) && self.query_follows(1) {
             let subquery = self.subquery()?;
-            return Ok(Expr::InSubquery { expr, subquery, negated });
+            return Ok(Box::new(Expr::InSubquery { expr, subquery, negated }));
         }
         let list = self.paren_list(Self::expr)?;
-        Ok(Expr::InList { expr, list, negated })
+        Ok(Box::new(Expr::InList { expr, list, negated }))
     }
 
     /// What follows `BETWEEN`.
-    fn between(&mut self, left: Expr, negated: bool) -> Outcome<Expr> {
+    fn between(&mut self, expr: Box<Expr>, negated: bool) -> Outcome<Box<Expr>> {
         let low = self.operators(BIT_OR)?;
         self.expect("AND")?;
         let high = self.nested(Self::predicate)?;
-        Ok(Expr::Between { expr: Box::new(left), negated, low: Box::new(low), high: Box::new(high) })
+        Ok(Box::new(Expr::Between { expr, negated, low, high }))
     }
 
     /// What follows `LIKE`.
-    fn like(&mut self, left: Expr, negated: bool, case_insensitive: bool) -> Outcome<Expr> {
-        let pattern = Box::new(self.concatenated()?);
+    fn like(&mut self, expr: Box<Expr>, negated: bool, case_insensitive: bool) -> Outcome<Box<Expr>> {
+        let pattern = self.concatenated()?;
         let escape_char = match self.eat("ESCAPE") {
             true => Some(Box::new(nodes::value(sqlparser::ast::Value::SingleQuotedString(self.string()?)))),
             false => None,
         };
-        let expr = Box::new(left);
-        Ok(match case_insensitive {
+        Ok(Box::new(match case_insensitive {
             true => Expr::ILike { negated, any: false, expr, pattern, escape_char },
             false => Expr::Like { negated, any: false, expr, pattern, escape_char },
-        })
+        }))
     }
 
     /// Bit and arithmetic operators that bind at least so strongly.
-    pub(super) fn operators(&mut self, strength: u8) -> Outcome<Expr> {
+    pub(super) fn operators(&mut self, strength: u8) -> Outcome<Box<Expr>> {
         let mut left = match self.leading_interval()? {
             Some(sum) => sum,
             None => self.concatenated()?,
@@ -287,7 +305,7 @@ impl Parser<'_> {
             self.advance();
             let right = match found == ADDITIVE && self.interval_follows() {
                 true => self.interval()?,
-                false => self.operators(found + 1)?,
+                false => self.sibling(|p| p.operators(found + 1))?,
             };
             self.grow()?;
             left = binary(left, op, right);
@@ -296,7 +314,7 @@ impl Parser<'_> {
     }
 
     /// `INTERVAL n unit + date`.
-    fn leading_interval(&mut self) -> Outcome<Option<Expr>> {
+    fn leading_interval(&mut self) -> Outcome<Option<Box<Expr>>> {
         if !self.interval_follows() {
             return Ok(None);
         }
@@ -330,7 +348,7 @@ impl Parser<'_> {
     }
 
     /// `a || b` with `PIPES_AS_CONCAT`, which binds stronger than arithmetic.
-    pub(super) fn concatenated(&mut self) -> Outcome<Expr> {
+    pub(super) fn concatenated(&mut self) -> Outcome<Box<Expr>> {
         let mut left = self.unary()?;
         while self.mode.pipes_as_concat && self.eat_symbol(Symbol::DoublePipe) {
             let right = self.unary()?;
@@ -341,7 +359,7 @@ impl Parser<'_> {
     }
 
     /// `-a`, `+a`, `~a`, `!a`, `BINARY a`, `a COLLATE c`.
-    fn unary(&mut self) -> Outcome<Expr> {
+    fn unary(&mut self) -> Outcome<Box<Expr>> {
         let op = match self.kind() {
             TokenKind::Symbol(Symbol::Minus) => UnaryOperator::Minus,
             TokenKind::Symbol(Symbol::Plus) => UnaryOperator::Plus,
@@ -361,18 +379,23 @@ impl Parser<'_> {
         self.advance();
         let expr = self.nested(Self::unary)?;
         self.grow()?;
-        Ok(Expr::UnaryOp { op, expr: Box::new(expr) })
+        Ok(unary(op, expr))
     }
 
     /// `a COLLATE c`.
-    fn collated(&mut self) -> Outcome<Expr> {
+    fn collated(&mut self) -> Outcome<Box<Expr>> {
         let mut expr = self.primary()?;
-        while self.eat("COLLATE") {
-            let collation = self.collation_name()?;
-            self.grow()?;
-            let collation = sqlparser::ast::ObjectName::from(vec![sqlparser::ast::Ident::new(collation)]);
-            expr = Expr::Collate { expr: Box::new(expr), collation };
+        while self.is_keyword("COLLATE") {
+            expr = self.collation_suffix(expr)?;
         }
         Ok(expr)
+    }
+
+    /// `COLLATE c` behind an operand.
+    fn collation_suffix(&mut self, expr: Box<Expr>) -> Outcome<Box<Expr>> {
+        self.advance();
+        let collation = ObjectName::from(vec![Ident::new(self.collation_name()?)]);
+        self.grow()?;
+        Ok(Box::new(Expr::Collate { expr, collation }))
     }
 }

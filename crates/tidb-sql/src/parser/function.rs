@@ -68,7 +68,7 @@ const DATE_ARITHMETIC: [&str; 4] = ["DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"
 
 impl Parser<'_> {
     /// A call that starts with a keyword, if one is next.
-    pub(super) fn keyword_function(&mut self) -> Outcome<Option<Expr>> {
+    pub(super) fn keyword_function(&mut self) -> Outcome<Option<Box<Expr>>> {
         let paren = self.symbol_at(1, Symbol::LeftParen);
         let upper = self.text(0).to_ascii_uppercase();
         let expr = match upper.as_str() {
@@ -96,7 +96,7 @@ impl Parser<'_> {
     }
 
     /// A function that may stand without parentheses.
-    fn optional_call(&mut self) -> Outcome<Expr> {
+    fn optional_call(&mut self) -> Outcome<Box<Expr>> {
         let name = self.advance().text(self.source).to_owned();
         if self.is_symbol(Symbol::LeftParen) {
             return self.generic_call(vec![Ident::new(name)]);
@@ -104,14 +104,14 @@ impl Parser<'_> {
         let mut function =
             nodes::call(ObjectName::from(vec![Ident::new(name)]), nodes::argument_list(vec![], vec![]));
         function.args = FunctionArguments::None;
-        Ok(Expr::Function(function))
+        Ok(Box::new(Expr::Function(function)))
     }
 
     /// `CAST(a AS type)`.
-    fn cast(&mut self) -> Outcome<Expr> {
+    fn cast(&mut self) -> Outcome<Box<Expr>> {
         self.advance();
         self.expect_symbol(Symbol::LeftParen)?;
-        let expr = Box::new(self.expr()?);
+        let expr = self.expr_box()?;
         self.expect("AS")?;
         let mut data_type = self.cast_type()?;
         if self.eat("ARRAY") {
@@ -119,14 +119,14 @@ impl Parser<'_> {
                 DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(Box::new(data_type), None));
         }
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None })
+        Ok(Box::new(Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None }))
     }
 
     /// `CONVERT(a, type)`, `CONVERT(a USING charset)`.
-    fn convert(&mut self) -> Outcome<Expr> {
+    fn convert(&mut self) -> Outcome<Box<Expr>> {
         self.advance();
         self.expect_symbol(Symbol::LeftParen)?;
-        let expr = Box::new(self.expr()?);
+        let expr = self.expr_box()?;
         let (mut data_type, mut charset) = (None, None);
         if self.eat("USING") {
             charset = Some(ObjectName::from(vec![Ident::new(self.charset_name()?)]));
@@ -135,14 +135,14 @@ impl Parser<'_> {
             data_type = Some(self.cast_type()?);
         }
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Convert {
+        Ok(Box::new(Expr::Convert {
             is_try: false,
             expr,
             data_type,
             charset,
             target_before_value: false,
             styles: Vec::new(),
-        })
+        }))
     }
 
     /// A type that values can be cast to.
@@ -233,46 +233,46 @@ impl Parser<'_> {
     }
 
     /// `EXTRACT(unit FROM a)`.
-    fn extract(&mut self) -> Outcome<Expr> {
+    fn extract(&mut self) -> Outcome<Box<Expr>> {
         self.advance();
         self.expect_symbol(Symbol::LeftParen)?;
         let field = self.time_unit()?;
         self.expect("FROM")?;
-        let expr = Box::new(self.expr()?);
+        let expr = self.expr_box()?;
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Extract { field, syntax: ExtractSyntax::From, expr })
+        Ok(Box::new(Expr::Extract { field, syntax: ExtractSyntax::From, expr }))
     }
 
     /// `POSITION(a IN b)`.
-    fn position_of(&mut self) -> Outcome<Expr> {
+    fn position_of(&mut self) -> Outcome<Box<Expr>> {
         self.advance();
         self.expect_symbol(Symbol::LeftParen)?;
-        let expr = Box::new(self.operators(0)?);
+        let expr = self.operators(0)?;
         self.expect("IN")?;
-        let within = Box::new(self.expr()?);
+        let within = self.expr_box()?;
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Position { expr, r#in: within })
+        Ok(Box::new(Expr::Position { expr, r#in: within }))
     }
 
     /// `SUBSTRING(a, b[, c])`, `SUBSTRING(a FROM b [FOR c])`.
-    fn substring(&mut self) -> Outcome<Expr> {
+    fn substring(&mut self) -> Outcome<Box<Expr>> {
         let shorthand = self.is_keyword("SUBSTR");
         self.advance();
         self.expect_symbol(Symbol::LeftParen)?;
-        let expr = Box::new(self.expr()?);
+        let expr = self.expr_box()?;
         let special = self.eat_symbol(Symbol::Comma);
         if !special {
             self.expect("FROM")?;
         }
-        let substring_from = Some(Box::new(self.expr()?));
+        let substring_from = Some(self.expr_box()?);
         let more = if special { self.eat_symbol(Symbol::Comma) } else { self.eat("FOR") };
-        let substring_for = if more { Some(Box::new(self.expr()?)) } else { None };
+        let substring_for = if more { Some(self.expr_box()?) } else { None };
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Substring { expr, substring_from, substring_for, special, shorthand })
+        Ok(Box::new(Expr::Substring { expr, substring_from, substring_for, special, shorthand }))
     }
 
     /// `TRIM([BOTH | LEADING | TRAILING] [what] FROM a)`, `TRIM(a)`.
-    fn trim(&mut self) -> Outcome<Expr> {
+    fn trim(&mut self) -> Outcome<Box<Expr>> {
         self.advance();
         self.expect_symbol(Symbol::LeftParen)?;
         let trim_where = self.eat_one_of(&["BOTH", "LEADING", "TRAILING"]).map(|keyword| match keyword {
@@ -281,20 +281,20 @@ impl Parser<'_> {
             _ => TrimWhereField::Trailing,
         });
         let first =
-            if trim_where.is_some() && self.is_keyword("FROM") { None } else { Some(Box::new(self.expr()?)) };
+            if trim_where.is_some() && self.is_keyword("FROM") { None } else { Some(self.expr_box()?) };
         let (trim_what, expr) = match first {
             Some(first) if trim_where.is_none() && !self.is_keyword("FROM") => (None, first),
             what => {
                 self.expect("FROM")?;
-                (what, Box::new(self.expr()?))
+                (what, self.expr_box()?)
             }
         };
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Trim { trim_where, trim_what, expr, trim_characters: None })
+        Ok(Box::new(Expr::Trim { trim_where, trim_what, expr, trim_characters: None }))
     }
 
     /// `CHAR(a, … [USING charset])`; the charset comes as an argument named `USING`.
-    fn char_function(&mut self) -> Outcome<Expr> {
+    fn char_function(&mut self) -> Outcome<Box<Expr>> {
         let name = Ident::new(self.advance().text(self.source));
         self.expect_symbol(Symbol::LeftParen)?;
         let mut args: Vec<_> = self.expr_list()?.into_iter().map(nodes::argument).collect();
@@ -303,11 +303,14 @@ impl Parser<'_> {
             args.push(named_argument("USING", nodes::identifier(&charset)));
         }
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Function(nodes::call(ObjectName::from(vec![name]), nodes::argument_list(args, vec![]))))
+        Ok(Box::new(Expr::Function(nodes::call(
+            ObjectName::from(vec![name]),
+            nodes::argument_list(args, vec![]),
+        ))))
     }
 
     /// `WEIGHT_STRING(a [AS {CHAR | BINARY}(n)])`; the length comes as an argument named `CHAR` or `BINARY`.
-    fn weight_string(&mut self) -> Outcome<Expr> {
+    fn weight_string(&mut self) -> Outcome<Box<Expr>> {
         let name = Ident::new(self.advance().text(self.source));
         self.expect_symbol(Symbol::LeftParen)?;
         let mut args = vec![nodes::argument(self.expr()?)];
@@ -318,30 +321,33 @@ impl Parser<'_> {
             args.push(named_argument(kind, nodes::number(&length.to_string())));
         }
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::Function(nodes::call(ObjectName::from(vec![name]), nodes::argument_list(args, vec![]))))
+        Ok(Box::new(Expr::Function(nodes::call(
+            ObjectName::from(vec![name]),
+            nodes::argument_list(args, vec![]),
+        ))))
     }
 
     /// `NEXT VALUE FOR sequence`.
-    pub(super) fn next_value(&mut self) -> Outcome<Expr> {
+    pub(super) fn next_value(&mut self) -> Outcome<Box<Expr>> {
         self.expect_all(&["NEXT", "VALUE", "FOR"])?;
         let parts = self.qualified(2)?;
-        Ok(nodes::simple_call("NEXTVAL", vec![Expr::CompoundIdentifier(parts)]))
+        Ok(Box::new(nodes::simple_call("NEXTVAL", vec![Expr::CompoundIdentifier(parts)])))
     }
 
     /// `MATCH (columns) AGAINST ('text' [mode])`.
-    pub(super) fn match_against(&mut self) -> Outcome<Expr> {
+    pub(super) fn match_against(&mut self) -> Outcome<Box<Expr>> {
         self.expect("MATCH")?;
         let columns = self.paren_list(|p| p.object_name(3))?;
         self.expect("AGAINST")?;
         self.expect_symbol(Symbol::LeftParen)?;
         let value = match self.kind() {
-            TokenKind::Placeholder => self.primary()?,
+            TokenKind::Placeholder => *self.primary()?,
             _ => nodes::value(Value::SingleQuotedString(self.string()?)),
         };
         let Expr::Value(match_value) = value else { return self.unexpected() };
         let opt_search_modifier = self.search_modifier()?;
         self.expect_symbol(Symbol::RightParen)?;
-        Ok(Expr::MatchAgainst { columns, match_value, opt_search_modifier })
+        Ok(Box::new(Expr::MatchAgainst { columns, match_value, opt_search_modifier }))
     }
 
     /// The mode of a full-text search.
@@ -362,7 +368,7 @@ impl Parser<'_> {
     }
 
     /// A call, from the `(` on.
-    pub(super) fn generic_call(&mut self, parts: Vec<Ident>) -> Outcome<Expr> {
+    pub(super) fn generic_call(&mut self, parts: Vec<Ident>) -> Outcome<Box<Expr>> {
         let upper = match parts.as_slice() {
             [name] => name.value.to_ascii_uppercase(),
             _ => String::new(),
@@ -371,7 +377,7 @@ impl Parser<'_> {
         let mut function = nodes::call(ObjectName::from(parts), args);
         self.window_suffix(&mut function)?;
         self.grow()?;
-        Ok(Expr::Function(function))
+        Ok(Box::new(Expr::Function(function)))
     }
 
     /// The arguments of a call, with their parentheses.
@@ -404,7 +410,7 @@ impl Parser<'_> {
     /// One argument.
     fn one_argument(&mut self, upper: &str) -> Outcome<FunctionArg> {
         if DATE_ARITHMETIC.contains(&upper) && self.interval_follows() {
-            return self.interval().map(nodes::argument);
+            return self.interval().map(|interval| nodes::argument(*interval));
         }
         self.expr().map(nodes::argument)
     }

@@ -94,10 +94,10 @@ pub(super) fn row(content: Vec<Expr>) -> Parens<Vec<Expr>> {
 }
 
 /// A query that is just this body.
-pub(super) fn query(body: SetExpr) -> Query {
-    Query {
+pub(super) fn query(body: Box<SetExpr>) -> Box<Query> {
+    Box::new(Query {
         with: None,
-        body: Box::new(body),
+        body,
         order_by: None,
         limit_clause: None,
         fetch: None,
@@ -106,13 +106,13 @@ pub(super) fn query(body: SetExpr) -> Query {
         settings: None,
         format_clause: None,
         pipe_operators: Vec::new(),
-    }
+    })
 }
 
 /// A query of `VALUES` rows.
-pub(super) fn values_query(rows: Vec<Vec<Expr>>, explicit_row: bool) -> Query {
+pub(super) fn values_query(rows: Vec<Vec<Expr>>, explicit_row: bool) -> Box<Query> {
     let rows = rows.into_iter().map(row).collect();
-    query(SetExpr::Values(Values { explicit_row, value_keyword: false, rows }))
+    query(Box::new(SetExpr::Values(Values { explicit_row, value_keyword: false, rows })))
 }
 
 /// `ORDER BY` items.
@@ -121,8 +121,8 @@ pub(super) fn order_by(items: Vec<OrderByExpr>) -> OrderBy {
 }
 
 /// A `SELECT` of nothing.
-pub(super) fn empty_select() -> Select {
-    Select {
+pub(super) fn empty_select() -> Box<Select> {
+    Box::new(Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: Vec::new(),
         distinct: None,
@@ -147,5 +147,20 @@ pub(super) fn empty_select() -> Select {
         window_before_qualify: false,
         value_table_mode: None,
         flavor: SelectFlavor::Standard,
-    }
+    })
+}
+
+/// The body of a query that is still to be read.
+pub(super) fn no_body() -> Box<SetExpr> {
+    Box::new(SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: Vec::new() }))
+}
+
+/// A body of one `SELECT`.
+pub(super) fn select_body(select: Box<Select>) -> Box<SetExpr> {
+    Box::new(SetExpr::Select(select))
+}
+
+/// A body of a query in parentheses.
+pub(super) fn query_body(query: Box<Query>) -> Box<SetExpr> {
+    Box::new(SetExpr::Query(query))
 }

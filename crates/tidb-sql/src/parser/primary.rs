@@ -12,24 +12,31 @@ use crate::lexer::{Symbol, TokenKind};
 
 impl Parser<'_> {
     /// An operand.
-    pub(super) fn primary(&mut self) -> Outcome<Expr> {
+    pub(super) fn primary(&mut self) -> Outcome<Box<Expr>> {
         match self.kind() {
             TokenKind::Word => self.word_primary(),
             TokenKind::QualifiedWord | TokenKind::QuotedIdentifier => self.name_or_call(),
+            TokenKind::Symbol(Symbol::LeftParen) => self.parentheses(),
+            TokenKind::Symbol(Symbol::LeftBrace) => self.odbc_literal(),
+            _ => self.leaf(),
+        }
+    }
+
+    /// An operand of one token that is no word.
+    fn leaf(&mut self) -> Outcome<Box<Expr>> {
+        match self.kind() {
             TokenKind::Placeholder => {
                 self.advance();
                 self.placeholders += 1;
-                Ok(nodes::value(Value::Placeholder(format!("?{}", self.placeholders))))
+                Ok(Box::new(nodes::value(Value::Placeholder(format!("?{}", self.placeholders)))))
             }
             TokenKind::UserVariable => {
                 let name = self.user_variable()?;
-                Ok(Expr::Identifier(Ident::new(format!("@{name}"))))
+                Ok(Box::new(Expr::Identifier(Ident::new(format!("@{name}")))))
             }
-            TokenKind::SystemVariable => Ok(self.system_variable_expr()),
-            TokenKind::Symbol(Symbol::LeftParen) => self.parentheses(),
-            TokenKind::Symbol(Symbol::LeftBrace) => self.odbc_literal(),
+            TokenKind::SystemVariable => Ok(Box::new(self.system_variable_expr())),
             _ => match self.literal()? {
-                Some(literal) => Ok(literal),
+                Some(literal) => Ok(Box::new(literal)),
                 None => self.unexpected(),
             },
         }
@@ -53,32 +60,26 @@ impl Parser<'_> {
     }
 
     /// An operand that starts with an unquoted word.
-    fn word_primary(&mut self) -> Outcome<Expr> {
-        if let Some(literal) = self.literal()? {
-            return Ok(literal);
+    fn word_primary(&mut self) -> Outcome<Box<Expr>> {
+        if let Some(leaf) = self.word_leaf()? {
+            return Ok(leaf);
         }
-        if let Some(expr) = self.keyword_primary()? {
-            return Ok(expr);
+        if self.is_keyword("CASE") {
+            return self.nested(Self::case);
         }
-        if let Some(call) = self.keyword_function()? {
-            return Ok(call);
+        if self.is_one_of(&["EXISTS", "ROW"]) && self.symbol_at(1, Symbol::LeftParen) {
+            return self.exists_or_row();
         }
-        self.name_or_call()
+        match self.keyword_function()? {
+            Some(call) => Ok(call),
+            None => self.name_or_call(),
+        }
     }
 
-    /// An operand that starts with a keyword of its own syntax.
-    fn keyword_primary(&mut self) -> Outcome<Option<Expr>> {
-        if self.is_keyword("CASE") {
-            return self.nested(Self::case).map(Some);
-        }
-        if self.is_keyword("EXISTS") && self.symbol_at(1, Symbol::LeftParen) {
-            self.advance();
-            let subquery = self.subquery()?;
-            return Ok(Some(Expr::Exists { subquery, negated: false }));
-        }
-        if self.is_keyword("ROW") && self.symbol_at(1, Symbol::LeftParen) {
-            self.advance();
-            return self.paren_list(Self::expr).map(|items| Some(Expr::Tuple(items)));
+    /// An operand that starts with a word and holds no other expression.
+    fn word_leaf(&mut self) -> Outcome<Option<Box<Expr>>> {
+        if let Some(literal) = self.literal()? {
+            return Ok(Some(Box::new(literal)));
         }
         if self.is_keyword("MATCH") && self.symbol_at(1, Symbol::LeftParen) {
             return self.match_against().map(Some);
@@ -88,27 +89,35 @@ impl Parser<'_> {
         }
         if self.is_keyword("DEFAULT") && !self.symbol_at(1, Symbol::LeftParen) {
             self.advance();
-            return Ok(Some(nodes::identifier("DEFAULT")));
+            return Ok(Some(Box::new(nodes::identifier("DEFAULT"))));
         }
         self.typed_string()
     }
 
+    /// `EXISTS (query)`, `ROW(a, b)`.
+    fn exists_or_row(&mut self) -> Outcome<Box<Expr>> {
+        if self.eat("EXISTS") {
+            let subquery = self.subquery()?;
+            return Ok(Box::new(Expr::Exists { subquery, negated: false }));
+        }
+        self.expect("ROW")?;
+        let items = self.paren_list(Self::expr)?;
+        Ok(Box::new(Expr::Tuple(items)))
+    }
+
     /// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`.
-    fn typed_string(&mut self) -> Outcome<Option<Expr>> {
+    fn typed_string(&mut self) -> Outcome<Option<Box<Expr>>> {
         if self.peek(1).kind != TokenKind::Text {
             return Ok(None);
         }
         let Some(keyword) = self.eat_one_of(&["DATE", "TIME", "TIMESTAMP"]) else { return Ok(None) };
         let value = Value::SingleQuotedString(self.string()?).with_empty_span();
-        Ok(Some(Expr::TypedString(TypedString {
-            data_type: time_type(keyword),
-            value,
-            uses_odbc_syntax: false,
-        })))
+        let typed = TypedString { data_type: time_type(keyword), value, uses_odbc_syntax: false };
+        Ok(Some(Box::new(Expr::TypedString(typed))))
     }
 
     /// `{d '…'}`, `{t '…'}`, `{ts '…'}`; any other word means the expression itself.
-    fn odbc_literal(&mut self) -> Outcome<Expr> {
+    fn odbc_literal(&mut self) -> Outcome<Box<Expr>> {
         self.expect_symbol(Symbol::LeftBrace)?;
         let word = self.identifier()?.to_ascii_lowercase();
         let keyword = match word.as_str() {
@@ -120,63 +129,78 @@ impl Parser<'_> {
         let expr = match (keyword, self.kind()) {
             (Some(keyword), TokenKind::Text) => {
                 let value = Value::SingleQuotedString(self.string()?).with_empty_span();
-                Expr::TypedString(TypedString {
+                Box::new(Expr::TypedString(TypedString {
                     data_type: time_type(keyword),
                     value,
                     uses_odbc_syntax: true,
-                })
+                }))
             }
-            _ => self.expr()?,
+            _ => self.expr_box()?,
         };
         self.expect_symbol(Symbol::RightBrace)?;
         Ok(expr)
     }
 
     /// `(query)`, `(expr)`, `(a, b)`.
-    fn parentheses(&mut self) -> Outcome<Expr> {
+    fn parentheses(&mut self) -> Outcome<Box<Expr>> {
         if self.query_follows(1) {
-            return self.subquery().map(Expr::Subquery);
+            return self.subquery().map(|query| Box::new(Expr::Subquery(query)));
         }
-        let mut items = self.paren_list(Self::expr)?;
+        self.expect_symbol(Symbol::LeftParen)?;
+        let first = self.expr_box()?;
         self.grow()?;
-        Ok(match items.len() {
-            1 => items.pop().map_or(Expr::Tuple(Vec::new()), |item| Expr::Nested(Box::new(item))),
-            _ => Expr::Tuple(items),
-        })
+        self.end_parentheses(first)
+    }
+
+    /// What follows the first expression in parentheses.
+    fn end_parentheses(&mut self, first: Box<Expr>) -> Outcome<Box<Expr>> {
+        if self.eat_symbol(Symbol::RightParen) {
+            return Ok(Box::new(Expr::Nested(first)));
+        }
+        self.expect_symbol(Symbol::Comma)?;
+        let mut items = vec![*first];
+        items.extend(self.expr_list()?);
+        self.expect_symbol(Symbol::RightParen)?;
+        Ok(Box::new(Expr::Tuple(items)))
     }
 
     /// `CASE [a] WHEN b THEN c … [ELSE d] END`.
-    fn case(&mut self) -> Outcome<Expr> {
+    fn case(&mut self) -> Outcome<Box<Expr>> {
         self.expect("CASE")?;
-        let operand = if self.is_keyword("WHEN") { None } else { Some(Box::new(self.expr()?)) };
+        let operand = if self.is_keyword("WHEN") { None } else { Some(self.expr_box()?) };
         let mut conditions = Vec::new();
         while self.eat("WHEN") {
-            let condition = self.expr()?;
+            let condition = self.expr_box()?;
             self.expect("THEN")?;
-            let result = self.expr()?;
-            conditions.push(CaseWhen { condition, result });
+            let result = self.expr_box()?;
+            conditions.push(CaseWhen { condition: *condition, result: *result });
         }
         if conditions.is_empty() {
             return self.unexpected();
         }
-        let else_result = if self.eat("ELSE") { Some(Box::new(self.expr()?)) } else { None };
+        let else_result = if self.eat("ELSE") { Some(self.expr_box()?) } else { None };
         self.expect("END")?;
-        Ok(Expr::Case {
+        Ok(Box::new(Expr::Case {
             case_token: AttachedToken::empty(),
             end_token: AttachedToken::empty(),
             operand,
             conditions,
             else_result,
-        })
+        }))
     }
 
     /// A name, a call of a function, or `column -> 'path'`.
-    fn name_or_call(&mut self) -> Outcome<Expr> {
+    fn name_or_call(&mut self) -> Outcome<Box<Expr>> {
         // a reserved word is a function's name only if it is one of those that `keyword_function` knows
-        let mut parts = self.qualified(3)?;
+        let parts = self.qualified(3)?;
         if self.is_symbol(Symbol::LeftParen) && parts.len() <= 2 {
             return self.generic_call(parts);
         }
+        self.column_or_path(parts)
+    }
+
+    /// A column, or a path into a JSON column.
+    fn column_or_path(&mut self, mut parts: Vec<Ident>) -> Outcome<Box<Expr>> {
         let column = match (parts.len(), parts.pop()) {
             (1, Some(part)) => Expr::Identifier(part),
             (_, Some(part)) => {
@@ -188,12 +212,12 @@ impl Parser<'_> {
         let op = match self.kind() {
             TokenKind::Symbol(Symbol::Arrow) => BinaryOperator::Arrow,
             TokenKind::Symbol(Symbol::LongArrow) => BinaryOperator::LongArrow,
-            _ => return Ok(column),
+            _ => return Ok(Box::new(column)),
         };
         self.advance();
         let path = nodes::value(Value::SingleQuotedString(self.string()?));
         self.grow()?;
-        Ok(binary(column, op, path))
+        Ok(binary(Box::new(column), op, Box::new(path)))
     }
 
     /// Whether `INTERVAL expr unit` is next (and not the function `INTERVAL(a, b)`).
@@ -229,17 +253,17 @@ impl Parser<'_> {
     }
 
     /// `INTERVAL expr unit`.
-    pub(super) fn interval(&mut self) -> Outcome<Expr> {
+    pub(super) fn interval(&mut self) -> Outcome<Box<Expr>> {
         self.expect("INTERVAL")?;
-        let value = Box::new(self.expr()?);
+        let value = self.expr_box()?;
         let unit = self.time_unit()?;
-        Ok(Expr::Interval(Interval {
+        Ok(Box::new(Expr::Interval(Interval {
             value,
             leading_field: Some(unit),
             leading_precision: None,
             last_field: None,
             fractional_seconds_precision: None,
-        }))
+        })))
     }
 
     /// A unit of time.

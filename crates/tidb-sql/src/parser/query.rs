@@ -32,11 +32,11 @@ impl Parser<'_> {
 
     /// `(query)`.
     pub(super) fn subquery(&mut self) -> Outcome<Box<Query>> {
-        self.nested(|p| p.parenthesized(Self::query)).map(Box::new)
+        self.nested(|p| p.parenthesized(Self::query))
     }
 
     /// A query.
-    pub(super) fn query(&mut self) -> Outcome<Query> {
+    pub(super) fn query(&mut self) -> Outcome<Box<Query>> {
         self.nested(|p| {
             let outer = std::mem::take(&mut p.height);
             let query = p.query_inner()?;
@@ -47,11 +47,12 @@ impl Parser<'_> {
     }
 
     /// A query, its height not accounted for.
-    fn query_inner(&mut self) -> Outcome<Query> {
-        let with = if self.is_keyword("WITH") { Some(self.with_clause()?) } else { None };
-        let body = self.set_expr(UNION)?;
-        let mut query = nodes::query(body);
-        query.with = with;
+    fn query_inner(&mut self) -> Outcome<Box<Query>> {
+        let mut query = nodes::query(nodes::no_body());
+        if self.is_keyword("WITH") {
+            query.with = Some(self.with_clause()?);
+        }
+        query.body = self.set_expr(UNION)?;
         self.query_tail(&mut query)?;
         Ok(query)
     }
@@ -96,7 +97,7 @@ impl Parser<'_> {
     }
 
     /// Query blocks with set operators that bind at least so strongly.
-    fn set_expr(&mut self, strength: u8) -> Outcome<SetExpr> {
+    fn set_expr(&mut self, strength: u8) -> Outcome<Box<SetExpr>> {
         let mut left = self.query_block()?;
         while let Some((op, found)) = self.set_operator() {
             if found < strength {
@@ -108,9 +109,11 @@ impl Parser<'_> {
                 Some(_) => SetQuantifier::Distinct,
                 None => SetQuantifier::None,
             };
-            let right = Box::new(self.set_expr(found + 1)?);
+            let before = std::mem::take(&mut self.height);
+            let right = self.set_expr(found + 1)?;
+            self.height = self.height.max(before);
             self.grow()?;
-            left = SetExpr::SetOperation { left: Box::new(left), op, set_quantifier, right };
+            left = Box::new(SetExpr::SetOperation { left, op, set_quantifier, right });
         }
         Ok(left)
     }
@@ -129,26 +132,31 @@ impl Parser<'_> {
     }
 
     /// `SELECT …`, `(query)`, `VALUES ROW(…), …`, `TABLE t`.
-    fn query_block(&mut self) -> Outcome<SetExpr> {
+    fn query_block(&mut self) -> Outcome<Box<SetExpr>> {
         if self.is_keyword("SELECT") {
-            return self.select().map(|select| SetExpr::Select(Box::new(select)));
+            return self.select().map(nodes::select_body);
         }
         if self.is_symbol(Symbol::LeftParen) {
-            return self.subquery().map(SetExpr::Query);
+            return self.subquery().map(nodes::query_body);
         }
+        self.table_or_values()
+    }
+
+    /// `VALUES ROW(…), …`, `TABLE t`.
+    fn table_or_values(&mut self) -> Outcome<Box<SetExpr>> {
         if self.eat("TABLE") {
             let table = self.table_name()?;
-            return Ok(SetExpr::Table(Box::new(Table {
+            return Ok(Box::new(SetExpr::Table(Box::new(Table {
                 table_name: Some(table.name),
                 schema_name: table.schema,
-            })));
+            }))));
         }
         if self.eat("VALUES") {
             let rows = self.comma_list(|p| {
                 p.expect("ROW")?;
                 p.row_values()
             })?;
-            return Ok(*nodes::values_query(rows, true).body);
+            return Ok(nodes::values_query(rows, true).body);
         }
         self.unexpected()
     }
@@ -162,7 +170,7 @@ impl Parser<'_> {
     }
 
     /// `SELECT …` up to the window clause.
-    fn select(&mut self) -> Outcome<Select> {
+    fn select(&mut self) -> Outcome<Box<Select>> {
         self.expect("SELECT")?;
         let mut select = nodes::empty_select();
         select.optimizer_hints = self.optimizer_hints();
@@ -172,6 +180,13 @@ impl Parser<'_> {
         if self.eat("FROM") && !self.eat("DUAL") {
             select.from = self.table_references()?;
         }
+        self.select_conditions(&mut select)?;
+        select.named_window = self.named_windows()?;
+        Ok(select)
+    }
+
+    /// `WHERE`, `GROUP BY`, `HAVING`.
+    fn select_conditions(&mut self, select: &mut Select) -> Outcome<()> {
         if self.eat("WHERE") {
             select.selection = Some(self.expr()?);
         }
@@ -181,8 +196,7 @@ impl Parser<'_> {
         if self.eat("HAVING") {
             select.having = Some(self.expr()?);
         }
-        select.named_window = self.named_windows()?;
-        Ok(select)
+        Ok(())
     }
 
     /// `/*+ … */`.
@@ -293,7 +307,13 @@ impl Parser<'_> {
         if let Some(item) = self.qualified_wildcard()? {
             return Ok(item);
         }
-        let expr = self.expr()?;
+        let expr = self.expr_box()?;
+        self.select_alias(expr)
+    }
+
+    /// `[[AS] alias]` behind an item's expression.
+    fn select_alias(&mut self, expr: Box<Expr>) -> Outcome<SelectItem> {
+        let expr = *expr;
         let explicit = self.eat("AS");
         let alias = match self.kind() {
             TokenKind::Text => Some(Ident::with_quote('`', self.string()?)),
@@ -398,7 +418,7 @@ impl Parser<'_> {
     /// A row count: a number or a placeholder.
     pub(super) fn limit_number(&mut self) -> Outcome<Expr> {
         match self.kind() {
-            TokenKind::Integer | TokenKind::Placeholder => self.primary(),
+            TokenKind::Integer | TokenKind::Placeholder => self.primary().map(|number| *number),
             _ => self.unexpected(),
         }
     }

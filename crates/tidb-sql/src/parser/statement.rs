@@ -170,7 +170,7 @@ impl Parser<'_> {
             self.reset(position);
             self.placeholders = 0;
         }
-        self.query().map(|query| Statement::Query(Box::new(query)))
+        self.query().map(Statement::Query)
     }
 
     /// `DESCRIBE t [column]`, `EXPLAIN …`.

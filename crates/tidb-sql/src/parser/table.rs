@@ -88,7 +88,7 @@ impl Parser<'_> {
         if !self.query_follows(0) {
             return if explicit { self.unexpected() } else { Ok(None) };
         }
-        let query = Box::new(self.query()?);
+        let query = self.query()?;
         Ok(Some(SelectSource { duplicates, query }))
     }
 

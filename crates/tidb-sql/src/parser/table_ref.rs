@@ -9,6 +9,29 @@ use sqlparser::ast::{
 use super::cursor::{Outcome, Parser};
 use crate::lexer::Symbol;
 
+/// The words of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JoinKind {
+    /// `JOIN`.
+    Plain,
+    /// `INNER JOIN`.
+    Inner,
+    /// `CROSS JOIN`.
+    Cross,
+    /// `LEFT [OUTER] JOIN`.
+    Left,
+    /// `RIGHT [OUTER] JOIN`.
+    Right,
+    /// `NATURAL [INNER] JOIN`.
+    Natural,
+    /// `NATURAL LEFT JOIN`.
+    NaturalLeft,
+    /// `NATURAL RIGHT JOIN`.
+    NaturalRight,
+    /// `STRAIGHT_JOIN`.
+    Straight,
+}
+
 impl Parser<'_> {
     /// Tables with commas between.
     pub(super) fn table_references(&mut self) -> Outcome<Vec<TableWithJoins>> {
@@ -19,82 +42,87 @@ impl Parser<'_> {
     pub(super) fn joined_table(&mut self) -> Outcome<TableWithJoins> {
         let relation = self.table_factor()?;
         let mut joins = Vec::new();
-        while let Some(join) = self.join()? {
-            joins.push(join);
-        }
-        Ok(TableWithJoins { relation, joins })
+        while self.join(&mut joins)? {}
+        Ok(TableWithJoins { relation: *relation, joins })
     }
 
-    /// A join if one is next.
-    fn join(&mut self) -> Outcome<Option<Join>> {
+    /// Adds a join if one is next. False if none is.
+    fn join(&mut self, joins: &mut Vec<Join>) -> Outcome<bool> {
+        let Some(kind) = self.join_kind()? else { return Ok(false) };
+        let relation = match kind {
+            JoinKind::Left | JoinKind::Right => self.join_operand()?,
+            _ => self.table_factor()?,
+        };
+        let operator = self.join_operator(kind)?;
+        joins.push(make_join(*relation, operator));
+        Ok(true)
+    }
+
+    /// The words of a join, if one is next.
+    fn join_kind(&mut self) -> Outcome<Option<JoinKind>> {
         if self.eat("NATURAL") {
             let side = self.eat_one_of(&["LEFT", "RIGHT", "INNER"]);
             if matches!(side, Some("LEFT" | "RIGHT")) {
                 self.eat("OUTER");
             }
             self.expect("JOIN")?;
-            let relation = self.table_factor()?;
-            let constraint = JoinConstraint::Natural;
-            return Ok(Some(make_join(
-                relation,
-                match side {
-                    Some("LEFT") => JoinOperator::Left(constraint),
-                    Some("RIGHT") => JoinOperator::Right(constraint),
-                    _ => JoinOperator::Join(constraint),
-                },
-            )));
+            return Ok(Some(match side {
+                Some("LEFT") => JoinKind::NaturalLeft,
+                Some("RIGHT") => JoinKind::NaturalRight,
+                _ => JoinKind::Natural,
+            }));
         }
         if let Some(side) = self.eat_one_of(&["LEFT", "RIGHT"]) {
             self.eat("OUTER");
             self.expect("JOIN")?;
-            let relation = self.join_operand()?;
-            let constraint = self.join_constraint(true)?;
-            return Ok(Some(make_join(
-                relation,
-                match side {
-                    "LEFT" => JoinOperator::Left(constraint),
-                    _ => JoinOperator::Right(constraint),
-                },
-            )));
+            return Ok(Some(if side == "LEFT" { JoinKind::Left } else { JoinKind::Right }));
         }
         if self.eat("STRAIGHT_JOIN") {
-            let relation = self.table_factor()?;
-            let constraint = self.join_constraint(false)?;
-            return Ok(Some(make_join(relation, JoinOperator::StraightJoin(constraint))));
+            return Ok(Some(JoinKind::Straight));
         }
         let kind = self.eat_one_of(&["INNER", "CROSS"]);
         if kind.is_none() && !self.is_keyword("JOIN") {
             return Ok(None);
         }
         self.expect("JOIN")?;
-        let relation = self.table_factor()?;
-        let constraint = self.join_constraint(false)?;
-        Ok(Some(make_join(
-            relation,
-            match kind {
-                Some("INNER") => JoinOperator::Inner(constraint),
-                Some(_) => JoinOperator::CrossJoin(constraint),
-                None => JoinOperator::Join(constraint),
-            },
-        )))
+        Ok(Some(match kind {
+            Some("INNER") => JoinKind::Inner,
+            Some(_) => JoinKind::Cross,
+            None => JoinKind::Plain,
+        }))
+    }
+
+    /// The node of a join's words, with the condition that follows.
+    fn join_operator(&mut self, kind: JoinKind) -> Outcome<JoinOperator> {
+        Ok(match kind {
+            JoinKind::Natural => JoinOperator::Join(JoinConstraint::Natural),
+            JoinKind::NaturalLeft => JoinOperator::Left(JoinConstraint::Natural),
+            JoinKind::NaturalRight => JoinOperator::Right(JoinConstraint::Natural),
+            JoinKind::Left => JoinOperator::Left(self.join_constraint(true)?),
+            JoinKind::Right => JoinOperator::Right(self.join_constraint(true)?),
+            JoinKind::Straight => JoinOperator::StraightJoin(self.join_constraint(false)?),
+            JoinKind::Inner => JoinOperator::Inner(self.join_constraint(false)?),
+            JoinKind::Cross => JoinOperator::CrossJoin(self.join_constraint(false)?),
+            JoinKind::Plain => JoinOperator::Join(self.join_constraint(false)?),
+        })
     }
 
     /// The right side of an outer join, which may itself be joined before its `ON`:
     /// `a LEFT JOIN b JOIN c ON … ON …`.
-    fn join_operand(&mut self) -> Outcome<TableFactor> {
+    fn join_operand(&mut self) -> Outcome<Box<TableFactor>> {
         let relation = self.table_factor()?;
         if self.is_one_of(&["ON", "USING"]) {
             return Ok(relation);
         }
         let mut joins = Vec::new();
         while !self.is_one_of(&["ON", "USING"]) {
-            match self.nested(Self::join)? {
-                Some(join) => joins.push(join),
-                None => return self.unexpected(),
+            if !self.nested(|p| p.join(&mut joins))? {
+                return self.unexpected();
             }
         }
-        let table_with_joins = Box::new(TableWithJoins { relation, joins });
-        Ok(TableFactor::NestedJoin { table_with_joins, alias: None })
+        self.grow()?;
+        let table_with_joins = Box::new(TableWithJoins { relation: *relation, joins });
+        Ok(Box::new(TableFactor::NestedJoin { table_with_joins, alias: None }))
     }
 
     /// `ON expr`, `USING (columns)`.
@@ -109,7 +137,7 @@ impl Parser<'_> {
     }
 
     /// A table, a derived table, joined tables in parentheses.
-    fn table_factor(&mut self) -> Outcome<TableFactor> {
+    fn table_factor(&mut self) -> Outcome<Box<TableFactor>> {
         let lateral = self.eat("LATERAL");
         if self.is_symbol(Symbol::LeftParen) {
             if self.query_follows(1) && (lateral || self.is_derived_table()) {
@@ -147,7 +175,7 @@ impl Parser<'_> {
     }
 
     /// `(query) [AS] alias [(columns)]`.
-    fn derived_table(&mut self, lateral: bool) -> Outcome<TableFactor> {
+    fn derived_table(&mut self, lateral: bool) -> Outcome<Box<TableFactor>> {
         let subquery = self.subquery()?;
         let mut alias = self.table_alias()?;
         if let Some(alias) = &mut alias
@@ -157,11 +185,11 @@ impl Parser<'_> {
             alias.columns =
                 columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
         }
-        Ok(TableFactor::Derived { lateral, subquery, alias, sample: None })
+        Ok(Box::new(TableFactor::Derived { lateral, subquery, alias, sample: None }))
     }
 
     /// `(tables and joins)`.
-    fn parenthesized_tables(&mut self) -> Outcome<TableFactor> {
+    fn parenthesized_tables(&mut self) -> Outcome<Box<TableFactor>> {
         let mut tables = self.parenthesized(Self::table_references)?;
         let mut first = match tables.is_empty() {
             true => return self.unexpected(),
@@ -170,11 +198,12 @@ impl Parser<'_> {
         for table in tables {
             first.joins.extend(cross_joined(table));
         }
-        Ok(TableFactor::NestedJoin { table_with_joins: Box::new(first), alias: None })
+        self.grow()?;
+        Ok(Box::new(TableFactor::NestedJoin { table_with_joins: Box::new(first), alias: None }))
     }
 
     /// `[schema.]t [PARTITION (…)] [AS OF TIMESTAMP e] [[AS] alias] [index hints]`.
-    pub(super) fn named_table(&mut self) -> Outcome<TableFactor> {
+    pub(super) fn named_table(&mut self) -> Outcome<Box<TableFactor>> {
         let name = self.object_name(2)?;
         let partitions = match self.is_keyword("PARTITION") && self.symbol_at(1, Symbol::LeftParen) {
             true => {
@@ -194,7 +223,7 @@ impl Parser<'_> {
         {
             index_hints.push(self.index_hint()?);
         }
-        Ok(TableFactor::Table {
+        Ok(Box::new(TableFactor::Table {
             name,
             alias,
             args: None,
@@ -205,7 +234,7 @@ impl Parser<'_> {
             json_path: None,
             sample: None,
             index_hints,
-        })
+        }))
     }
 
     /// `AS OF TIMESTAMP expr`.

@@ -19,7 +19,7 @@ impl Parser<'_> {
         };
         self.expect("AS")?;
         let start = self.offset();
-        let query = Box::new(self.query()?);
+        let query = self.query()?;
         let query_range = start..self.previous_end();
         let mut check_option = CheckOption::Cascaded;
         if self.eat("WITH") {

@@ -75,9 +75,9 @@ impl Parser<'_> {
         let distance: Option<Box<Expr>> = if self.eat("UNBOUNDED") {
             None
         } else if self.interval_follows() {
-            Some(Box::new(self.interval()?))
+            Some(self.interval()?)
         } else {
-            Some(Box::new(self.expr()?))
+            Some(self.expr_box()?)
         };
         Ok(match self.expect_one_of(&["PRECEDING", "FOLLOWING"])? {
             "PRECEDING" => WindowFrameBound::Preceding(distance),

@@ -2,27 +2,31 @@
 
 use sqlparser::ast::Expr;
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 use crate::ddl::{
-    AlterColumnDefault, AlterTable, AlterTableSpec, CharsetForm, IndexAlgorithm, IndexLock, PartitionBoundary,
-    PartitionSelection, TableOption, TiFlashReplica,
+    AlterColumnDefault, AlterTable, AlterTableSpec, CharsetForm, IndexAlgorithm, IndexLock,
+    PartitionBoundary, PartitionSelection, TableOption, TiFlashReplica,
 };
 
 impl Writer<'_> {
     /// `ALTER TABLE …`. Nothing if it is about placement of partitions only and placement is left out.
     pub(super) fn alter_table(&mut self, alter: &AlterTable) -> Written {
-        let only_placement = alter.specs.iter().all(|spec| matches!(spec, AlterTableSpec::PartitionOptions { .. }));
+        let only_placement =
+            alter.specs.iter().all(|spec| matches!(spec, AlterTableSpec::PartitionOptions { .. }));
         if self.options.skip_placement && only_placement {
             return Ok(());
         }
         self.plain("ALTER TABLE ");
         self.table_name(&alter.table);
-        let specs: Vec<AlterTableSpec> = alter.specs.iter().filter_map(|spec| self.effective_spec(spec)).collect();
+        let specs: Vec<AlterTableSpec> =
+            alter.specs.iter().filter_map(|spec| self.effective_spec(spec)).collect();
         for (i, spec) in specs.iter().enumerate() {
             let joined = matches!(
                 spec,
-                AlterTableSpec::PartitionBy(_) | AlterTableSpec::RemovePartitioning | AlterTableSpec::Tablespace { .. }
+                AlterTableSpec::PartitionBy(_)
+                    | AlterTableSpec::RemovePartitioning
+                    | AlterTableSpec::Tablespace { .. }
             );
             self.plain(if i == 0 || joined { " " } else { ", " });
             self.alter_spec(spec)?;
@@ -104,7 +108,9 @@ impl Writer<'_> {
             AlterColumnDefault::Set(value) => {
                 self.plain(" SET DEFAULT ");
                 match value {
-                    Expr::Nested(inner) if matches!(inner.as_ref(), Expr::Value(_) | Expr::Prefixed { .. }) => {
+                    Expr::Nested(inner)
+                        if matches!(inner.as_ref(), Expr::Value(_) | Expr::Prefixed { .. }) =>
+                    {
                         self.expr(inner)
                     }
                     Expr::Value(_) | Expr::Prefixed { .. } | Expr::Nested(_) => self.expr(value),
@@ -263,7 +269,8 @@ impl Writer<'_> {
             }
             AlterTableSpec::MaintainPartitions { verb, no_write_to_binlog, partitions } => {
                 self.plain(verb);
-                let words = if *no_write_to_binlog { " PARTITION NO_WRITE_TO_BINLOG " } else { " PARTITION " };
+                let words =
+                    if *no_write_to_binlog { " PARTITION NO_WRITE_TO_BINLOG " } else { " PARTITION " };
                 self.selection(words, partitions);
             }
             AlterTableSpec::PartitionTablespace { import, partitions } => {
@@ -336,7 +343,9 @@ impl Writer<'_> {
             }
             AlterTableSpec::Writable(write) => self.plain(if *write { "READ WRITE" } else { "READ ONLY" }),
             AlterTableSpec::Force => self.plain("FORCE /* AlterTableForce is not supported */ "),
-            AlterTableSpec::Validation(with) => self.plain(if *with { "WITH VALIDATION" } else { "WITHOUT VALIDATION" }),
+            AlterTableSpec::Validation(with) => {
+                self.plain(if *with { "WITH VALIDATION" } else { "WITHOUT VALIDATION" })
+            }
             AlterTableSpec::Keys(enable) => self.plain(if *enable { "ENABLE KEYS" } else { "DISABLE KEYS" }),
             AlterTableSpec::SecondaryLoad(load) => {
                 self.plain(if *load { "SECONDARY_LOAD" } else { "SECONDARY_UNLOAD" });

@@ -2,11 +2,12 @@
 
 use sqlparser::ast::Expr;
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 use crate::ddl::{
     ColumnDef, ColumnOption, ColumnPosition, ColumnType, ForeignKey, IndexColumn, IndexOptions, IndexPart,
-    IndexPreSplit, IndexType, MatchKind, PrimaryKeyKind, ReferenceAction, ReferenceDef, TableConstraint, TypeName,
+    IndexPreSplit, IndexType, MatchKind, PrimaryKeyKind, ReferenceAction, ReferenceDef, TableConstraint,
+    TypeName,
 };
 use crate::utility::SplitMethod;
 
@@ -161,8 +162,12 @@ impl Writer<'_> {
                 self.plain("STORAGE ");
                 self.plain(storage);
             }
-            ColumnOption::AutoRandom { shard_bits, range_bits } => self.auto_random(*shard_bits, *range_bits)?,
-            ColumnOption::SecondaryEngineAttribute(text) => self.text_option("SECONDARY_ENGINE_ATTRIBUTE", text),
+            ColumnOption::AutoRandom { shard_bits, range_bits } => {
+                self.auto_random(*shard_bits, *range_bits)?
+            }
+            ColumnOption::SecondaryEngineAttribute(text) => {
+                self.text_option("SECONDARY_ENGINE_ATTRIBUTE", text)
+            }
         }
         Ok(())
     }
@@ -206,7 +211,8 @@ impl Writer<'_> {
     fn default_value(&mut self, expr: &Expr) -> Written {
         self.plain("DEFAULT ");
         let wrapped = matches!(expr, Expr::Function(f) if !f.name.to_string().eq_ignore_ascii_case("CURRENT_TIMESTAMP"));
-        let is_call = !matches!(expr, Expr::Value(_) | Expr::UnaryOp { .. } | Expr::Prefixed { .. } | Expr::Nested(_));
+        let is_call =
+            !matches!(expr, Expr::Value(_) | Expr::UnaryOp { .. } | Expr::Prefixed { .. } | Expr::Nested(_));
         if wrapped || (is_call && !matches!(expr, Expr::Function(_))) {
             return self.in_parentheses(|w| w.expr(expr));
         }
@@ -239,12 +245,18 @@ impl Writer<'_> {
     /// A key or constraint.
     pub(super) fn constraint(&mut self, constraint: &TableConstraint) -> Written {
         match constraint {
-            TableConstraint::PrimaryKey { name, parts, options } => self.key("PRIMARY KEY", false, name, parts, options),
-            TableConstraint::Unique { name, parts, options, .. } => self.key("UNIQUE", false, name, parts, options),
+            TableConstraint::PrimaryKey { name, parts, options } => {
+                self.key("PRIMARY KEY", false, name, parts, options)
+            }
+            TableConstraint::Unique { name, parts, options, .. } => {
+                self.key("UNIQUE", false, name, parts, options)
+            }
             TableConstraint::Index { name, if_not_exists, parts, options } => {
                 self.key("INDEX", *if_not_exists, name, parts, options)
             }
-            TableConstraint::FullText { name, parts, options } => self.key("FULLTEXT", false, name, parts, options),
+            TableConstraint::FullText { name, parts, options } => {
+                self.key("FULLTEXT", false, name, parts, options)
+            }
             TableConstraint::Vector { name, if_not_exists, parts, options } => {
                 self.key("VECTOR INDEX", *if_not_exists, name, parts, options)
             }
@@ -388,7 +400,9 @@ impl Writer<'_> {
             }
             SplitMethod::By(points) => {
                 self.plain("BY ");
-                self.separated(points, ",", |w, point| w.in_parentheses(|w| w.separated(point, ",", Self::expr)))
+                self.separated(points, ",", |w, point| {
+                    w.in_parentheses(|w| w.separated(point, ",", Self::expr))
+                })
             }
         }
     }

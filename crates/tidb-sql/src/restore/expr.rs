@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Query, UnaryOperator, Value};
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 use crate::error::RestoreError;
 use crate::expression::is_binary_operator;
 
@@ -30,7 +30,9 @@ impl Writer<'_> {
                 self.plain(if *negated { "NOT EXISTS " } else { "EXISTS " });
                 self.subquery(subquery)
             }
-            Expr::Case { operand, conditions, else_result, .. } => self.case(operand, conditions, else_result),
+            Expr::Case { operand, conditions, else_result, .. } => {
+                self.case(operand, conditions, else_result)
+            }
             Expr::Collate { expr, collation } => {
                 self.expr(expr)?;
                 self.plain(" COLLATE ");

@@ -1,13 +1,13 @@
 //! Function calls and cast types.
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, CharacterLength, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments, NullTreatment, ObjectNamePart,
-    SearchModifier, TrimWhereField, Value,
+    ArrayElemTypeDef, CharacterLength, DataType, DuplicateTreatment, ExactNumberInfo, Expr, Function,
+    FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
+    NullTreatment, ObjectNamePart, SearchModifier, TrimWhereField, Value,
 };
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 
 /// Digits of `DECIMAL` in a cast when none are given.
 const CAST_DECIMAL_DIGITS: u64 = 10;
@@ -52,7 +52,8 @@ impl Writer<'_> {
                 self.plain(match opt_search_modifier {
                     Some(SearchModifier::InBooleanMode) => " IN BOOLEAN MODE",
                     Some(
-                        SearchModifier::WithQueryExpansion | SearchModifier::InNaturalLanguageModeWithQueryExpansion,
+                        SearchModifier::WithQueryExpansion
+                        | SearchModifier::InNaturalLanguageModeWithQueryExpansion,
                     ) => " WITH QUERY EXPANSION",
                     _ => "",
                 });
@@ -128,6 +129,21 @@ impl Writer<'_> {
                 self.plain(", ");
                 self.step(step)?;
             }
+            ("TIMESTAMPADD" | "TIMESTAMPDIFF", [unit, first, second]) => {
+                self.plain(name);
+                self.plain("(");
+                self.unit(unit)?;
+                for argument in [first, second] {
+                    self.plain(", ");
+                    self.argument(argument)?;
+                }
+            }
+            ("GET_FORMAT", [kind, locale]) => {
+                self.plain("GET_FORMAT(");
+                self.unit(kind)?;
+                self.plain(", ");
+                self.argument(locale)?;
+            }
             ("WEIGHT_STRING", [text, FunctionArg::Named { name: kind, arg, .. }]) => {
                 self.plain("WEIGHT_STRING(");
                 self.argument(text)?;
@@ -147,13 +163,27 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// An argument that is a keyword: a unit of time, or the kind of value of a format.
+    fn unit(&mut self, argument: &FunctionArg) -> Written {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(word))) = argument else {
+            return self.argument(argument);
+        };
+        let upper = word.value.to_uppercase();
+        self.plain(match upper.strip_prefix("SQL_TSI_").unwrap_or(&upper) {
+            "TIMESTAMP" => "DATETIME",
+            unit => unit,
+        });
+        Ok(())
+    }
+
     /// `CHAR(…)` under the name that TiDB prints, without the closing parenthesis.
     fn char_function(&mut self, args: &[FunctionArg]) -> Written {
         self.plain("CHAR_FUNC(");
         let (charset, values) = match args.split_last() {
-            Some((FunctionArg::Named { arg: FunctionArgExpr::Expr(Expr::Identifier(charset)), .. }, values)) => {
-                (Some(&charset.value), values)
-            }
+            Some((
+                FunctionArg::Named { arg: FunctionArgExpr::Expr(Expr::Identifier(charset)), .. },
+                values,
+            )) => (Some(&charset.value), values),
             _ => (None, args),
         };
         for value in values {
@@ -170,7 +200,9 @@ impl Writer<'_> {
     /// The second argument of a date function; a bare number means days.
     fn step(&mut self, step: &FunctionArg) -> Written {
         match step {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(interval @ Expr::Interval(_))) => self.interval(interval),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(interval @ Expr::Interval(_))) => {
+                self.interval(interval)
+            }
             days => {
                 self.plain("INTERVAL ");
                 self.argument(days)?;

@@ -40,6 +40,10 @@ pub fn restore_query(query: &Query, options: RestoreOptions<'_>) -> Result<Strin
 }
 
 /// The canonical text of `CREATE VIEW` with a given text in place of its query.
-pub(crate) fn restore_view(view: &CreateView, select: &str, options: RestoreOptions<'_>) -> Result<String, RestoreError> {
+pub(crate) fn restore_view(
+    view: &CreateView,
+    select: &str,
+    options: RestoreOptions<'_>,
+) -> Result<String, RestoreError> {
     Writer::run(options, |w| w.create_view(view, Some(select)))
 }

@@ -1,12 +1,13 @@
 //! Statements other than those on one table's definition.
 
+use super::Written;
 use super::alter::{algorithm_name, lock_name};
 use super::writer::{Writer, unsupported};
-use super::Written;
 use crate::ddl::{
-    AlterDatabase, CheckOption, CreateDatabase, CreateIndex, CreateIndexKind, CreateView, DatabaseOption, Ddl,
-    Definer, DropIndex, DropTable, FlashbackCluster, FlashbackUntil, IndexAlgorithm, IndexLock, PlacementOption,
-    RecoverTable, ResourceGroupOption, SequenceOption, Temporary, ViewAlgorithm, ViewSecurity,
+    AlterDatabase, CheckOption, CreateDatabase, CreateIndex, CreateIndexKind, CreateView, DatabaseOption,
+    Ddl, Definer, DropIndex, DropTable, FlashbackCluster, FlashbackUntil, IndexAlgorithm, IndexLock,
+    PlacementOption, RecoverTable, ResourceGroupOption, SequenceOption, Temporary, ViewAlgorithm,
+    ViewSecurity,
 };
 
 impl Writer<'_> {
@@ -56,7 +57,11 @@ impl Writer<'_> {
     fn other_ddl(&mut self, ddl: &Ddl) -> Written {
         match ddl {
             Ddl::CreateSequence(create) => {
-                self.plain(if create.if_not_exists { "CREATE SEQUENCE IF NOT EXISTS " } else { "CREATE SEQUENCE " });
+                self.plain(if create.if_not_exists {
+                    "CREATE SEQUENCE IF NOT EXISTS "
+                } else {
+                    "CREATE SEQUENCE "
+                });
                 self.table_name(&create.name);
                 create.options.iter().for_each(|option| self.sequence_option(*option));
                 for option in &create.table_options {
@@ -124,7 +129,8 @@ impl Writer<'_> {
 
     /// `ALTER DATABASE …`.
     fn alter_database(&mut self, alter: &AlterDatabase) -> Written {
-        let only_placement = alter.options.iter().all(|option| matches!(option, DatabaseOption::Placement(_)));
+        let only_placement =
+            alter.options.iter().all(|option| matches!(option, DatabaseOption::Placement(_)));
         if only_placement && self.options.skip_placement {
             return Ok(());
         }
@@ -345,7 +351,11 @@ impl Writer<'_> {
                     return Ok(());
                 }
                 self.special_statement("placement", |w| {
-                    w.plain(if create.or_replace { "CREATE OR REPLACE PLACEMENT POLICY " } else { "CREATE PLACEMENT POLICY " });
+                    w.plain(if create.or_replace {
+                        "CREATE OR REPLACE PLACEMENT POLICY "
+                    } else {
+                        "CREATE PLACEMENT POLICY "
+                    });
                     if create.if_not_exists {
                         w.plain("IF NOT EXISTS ");
                     }
@@ -369,7 +379,11 @@ impl Writer<'_> {
                 Ok(())
             }),
             Ddl::CreateResourceGroup(create) => self.special_statement("resource_group", |w| {
-                w.plain(if create.if_not_exists { "CREATE RESOURCE GROUP IF NOT EXISTS " } else { "CREATE RESOURCE GROUP " });
+                w.plain(if create.if_not_exists {
+                    "CREATE RESOURCE GROUP IF NOT EXISTS "
+                } else {
+                    "CREATE RESOURCE GROUP "
+                });
                 w.name(&create.name);
                 w.resource_group_options(&create.options)
             }),

@@ -1,9 +1,10 @@
 //! Partitions.
 
-use super::writer::Writer;
 use super::Written;
+use super::writer::Writer;
 use crate::ddl::{
-    IntervalPartitioning, PartitionDefinition, PartitionMethod, PartitionOptions, PartitionValue, PartitionValues,
+    IntervalPartitioning, PartitionDefinition, PartitionMethod, PartitionOptions, PartitionValue,
+    PartitionValues,
 };
 
 impl Writer<'_> {
@@ -24,7 +25,8 @@ impl Writer<'_> {
         if let Some(sub) = &partition.subpartition {
             self.plain(" SUBPARTITION BY ");
             self.partition_method(&sub.method)?;
-            let defined = partition.definitions.first().map_or(0, |definition| definition.subpartitions.len()) as u64;
+            let defined =
+                partition.definitions.first().map_or(0, |definition| definition.subpartitions.len()) as u64;
             let count = if defined > 0 { defined } else { sub.count.unwrap_or(0) };
             if count > 0 {
                 self.plain(" SUBPARTITIONS ");

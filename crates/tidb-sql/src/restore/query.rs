@@ -1,13 +1,13 @@
 //! Queries.
 
 use sqlparser::ast::{
-    Distinct, GroupByExpr, GroupByWithModifier, LimitClause, LockClause, LockType, NonBlock, OrderByExpr, OrderByKind,
-    OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
-    With,
+    Distinct, GroupByExpr, GroupByWithModifier, LimitClause, LockClause, LockType, NonBlock, OrderByExpr,
+    OrderByKind, OrderBySort, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetOperator, SetQuantifier, With,
 };
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 use crate::ddl::TableName;
 
 impl Writer<'_> {
@@ -206,7 +206,9 @@ impl Writer<'_> {
     /// ` LIMIT [offset,]count`.
     fn limit(&mut self, limit: &LimitClause) -> Written {
         let (offset, count) = match limit {
-            LimitClause::LimitOffset { limit: Some(limit), offset, .. } => (offset.as_ref().map(|o| &o.value), limit),
+            LimitClause::LimitOffset { limit: Some(limit), offset, .. } => {
+                (offset.as_ref().map(|o| &o.value), limit)
+            }
             LimitClause::OffsetCommaLimit { offset, limit } => (Some(offset), limit),
             LimitClause::LimitOffset { limit: None, .. } => return unsupported("OFFSET without LIMIT"),
         };

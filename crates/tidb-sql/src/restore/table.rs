@@ -1,10 +1,10 @@
 //! `CREATE TABLE` and table options.
 
-use super::writer::Writer;
 use super::Written;
+use super::writer::Writer;
 use crate::ddl::{
-    CharsetForm, CreateTable, CreateTableSource, DuplicateHandling, PlacementOption, PlacementValue, SelectSource,
-    TableOption, Temporary,
+    CharsetForm, CreateTable, CreateTableSource, DuplicateHandling, PlacementOption, PlacementValue,
+    SelectSource, TableOption, Temporary,
 };
 
 impl Writer<'_> {
@@ -121,7 +121,9 @@ impl Writer<'_> {
                 self.plain("ROW_FORMAT = ");
                 self.plain(format);
             }
-            TableOption::PackKeys => self.plain("PACK_KEYS = DEFAULT /* TableOptionPackKeys is not supported */ "),
+            TableOption::PackKeys => {
+                self.plain("PACK_KEYS = DEFAULT /* TableOptionPackKeys is not supported */ ")
+            }
             TableOption::Affinity(level) => {
                 self.special("affinity", |w| {
                     w.text_option("AFFINITY", level);
@@ -177,7 +179,9 @@ impl Writer<'_> {
                 w.plain(unit);
                 Ok(())
             }),
-            TableOption::TtlEnable(on) => self.special_text("ttl", "TTL_ENABLE", if *on { "ON" } else { "OFF" }),
+            TableOption::TtlEnable(on) => {
+                self.special_text("ttl", "TTL_ENABLE", if *on { "ON" } else { "OFF" })
+            }
             TableOption::TtlJobInterval(text) => self.special_text("ttl", "TTL_JOB_INTERVAL", text),
             other => {
                 self.statistics_option(other);

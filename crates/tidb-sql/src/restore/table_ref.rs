@@ -5,8 +5,8 @@ use sqlparser::ast::{
     TableIndexHintType, TableIndexHints, TableVersion, TableWithJoins,
 };
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 use crate::ddl::TableName;
 
 /// The tree of joins as TiDB builds it: its shape decides on parentheses.
@@ -91,11 +91,18 @@ impl Writer<'_> {
 
     /// A side of a join; a join as side stands in parentheses.
     fn side(&mut self, node: &Node<'_>, bare: bool) -> Written {
-        if bare || matches!(node, Node::Source(_)) { self.join_node(node) } else { self.in_parentheses(|w| w.join_node(node)) }
+        if bare || matches!(node, Node::Source(_)) {
+            self.join_node(node)
+        } else {
+            self.in_parentheses(|w| w.join_node(node))
+        }
     }
 
     /// The words of a join; its constraint comes back.
-    fn join_words<'j>(&mut self, operator: &'j JoinOperator) -> Result<Option<&'j JoinConstraint>, crate::error::RestoreError> {
+    fn join_words<'j>(
+        &mut self,
+        operator: &'j JoinOperator,
+    ) -> Result<Option<&'j JoinConstraint>, crate::error::RestoreError> {
         let (words, constraint) = match operator {
             JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::CrossJoin(c) => (" JOIN ", c),
             JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (" LEFT JOIN ", c),

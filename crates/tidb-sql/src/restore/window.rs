@@ -1,12 +1,12 @@
 //! Window clauses.
 
 use sqlparser::ast::{
-    Expr, NamedWindowDefinition, NamedWindowExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec,
-    WindowType,
+    Expr, NamedWindowDefinition, NamedWindowExpr, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, WindowType,
 };
 
-use super::writer::{Writer, unsupported};
 use super::Written;
+use super::writer::{Writer, unsupported};
 
 impl Writer<'_> {
     /// What follows `OVER`.

@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
-use super::options::RestoreOptions;
 use super::Written;
+use super::options::RestoreOptions;
 use crate::ddl::{ColumnName, TableName};
 use crate::error::RestoreError;
 
@@ -90,7 +90,11 @@ impl<'o> Writer<'o> {
     }
 
     /// A whole statement that only TiDB has; inside there are no further comments.
-    pub(super) fn special_statement(&mut self, feature: &str, write: impl FnOnce(&mut Self) -> Written) -> Written {
+    pub(super) fn special_statement(
+        &mut self,
+        feature: &str,
+        write: impl FnOnce(&mut Self) -> Written,
+    ) -> Written {
         self.special(feature, |w| {
             let comments = std::mem::take(&mut w.options.special_comments);
             let written = write(w);

@@ -39,10 +39,19 @@ fn codes_are_those_of_mysql() {
 
 #[test]
 fn reserved_words_are_no_names() {
-    for sql in ["create table select (a int)", "select a from where", "create table t (key int, index int)", "use table"] {
+    for sql in [
+        "create table select (a int)",
+        "select a from where",
+        "create table t (key int, index int)",
+        "use table",
+    ] {
         assert!(parse(sql, SqlMode::default()).is_err(), "{sql}");
     }
-    for sql in ["create table `select` (`index` int)", "select status, value, `key` from t.select", "select a.select from a"] {
+    for sql in [
+        "create table `select` (`index` int)",
+        "select status, value, `key` from t.select",
+        "select a.select from a",
+    ] {
         assert!(parse(sql, SqlMode::default()).is_ok(), "{sql}");
     }
 }

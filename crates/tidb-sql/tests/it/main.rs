@@ -3,7 +3,6 @@
 mod blocks;
 mod canonical;
 mod errors;
-mod robustness;
 mod rewriting;
+mod robustness;
 mod statements;
-mod tmp;

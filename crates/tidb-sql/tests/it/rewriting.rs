@@ -28,7 +28,11 @@ fn exchange_partition_names_both_tables_in_full() {
         Some("ALTER TABLE `golden_ddl`.`p` EXCHANGE PARTITION `p2` WITH TABLE `golden_ddl`.`px`")
     );
     let ddl = only("ALTER TABLE p EXCHANGE PARTITION p2 WITH TABLE px WITHOUT VALIDATION");
-    assert!(rewrite::exchange_partition(&ddl, ("a", "p"), ("b", "q")).unwrap().ends_with("`b`.`q` WITHOUT VALIDATION"));
+    assert!(
+        rewrite::exchange_partition(&ddl, ("a", "p"), ("b", "q"))
+            .unwrap()
+            .ends_with("`b`.`q` WITHOUT VALIDATION")
+    );
     assert_eq!(rewrite::exchange_partition(&only("drop table t"), ("a", "p"), ("b", "q")), None);
 }
 
@@ -45,7 +49,8 @@ fn a_batch_of_tables_is_split() {
 #[test]
 fn several_statements_of_one_job_are_joined() {
     let text =
-        rewrite::canonical_query("drop table a; drop table b", SqlMode::default(), RestoreOptions::default()).unwrap();
+        rewrite::canonical_query("drop table a; drop table b", SqlMode::default(), RestoreOptions::default())
+            .unwrap();
     assert_eq!(text, "DROP TABLE `a`;DROP TABLE `b`");
 }
 
@@ -62,7 +67,8 @@ fn the_source_of_create_like_gets_a_schema() {
 #[test]
 fn a_view_takes_the_stored_query() {
     let Ddl::CreateView(view) = only("create view v as select a from t") else { panic!() };
-    let text = rewrite::create_view_with_select(&view, "SELECT `a` AS `a` FROM `s`.`t`", RestoreOptions::default());
+    let text =
+        rewrite::create_view_with_select(&view, "SELECT `a` AS `a` FROM `s`.`t`", RestoreOptions::default());
     assert_eq!(
         text.unwrap(),
         "CREATE ALGORITHM = UNDEFINED DEFINER = CURRENT_USER SQL SECURITY DEFINER VIEW `v` AS SELECT `a` AS `a` FROM `s`.`t`"

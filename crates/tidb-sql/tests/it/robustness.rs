@@ -35,9 +35,54 @@ fn seeds() -> Vec<&'static str> {
 
 /// Words and symbols that mutations put in.
 const PIECES: &[&str] = &[
-    "(", ")", ",", ";", ".", "'", "\"", "`", "/*", "*/", "/*!", "/*T![ttl]", "--", "#", "@", "@@", "?", "0x", "x'", "b'", "N'",
-    "_utf8mb4", "\\", "NULL", "SELECT", "FROM", "PARTITION", "INTERVAL", "NOT", "DEFAULT", "VALUES", "AS", "OF", "é", "\u{3000}",
-    "\0", "1e", "->", "->>", ":=", "{", "}", "CASE", "KEY", "ON", "UPDATE", "WITH", "UNION",
+    "(",
+    ")",
+    ",",
+    ";",
+    ".",
+    "'",
+    "\"",
+    "`",
+    "/*",
+    "*/",
+    "/*!",
+    "/*T![ttl]",
+    "--",
+    "#",
+    "@",
+    "@@",
+    "?",
+    "0x",
+    "x'",
+    "b'",
+    "N'",
+    "_utf8mb4",
+    "\\",
+    "NULL",
+    "SELECT",
+    "FROM",
+    "PARTITION",
+    "INTERVAL",
+    "NOT",
+    "DEFAULT",
+    "VALUES",
+    "AS",
+    "OF",
+    "é",
+    "\u{3000}",
+    "\0",
+    "1e",
+    "->",
+    "->>",
+    ":=",
+    "{",
+    "}",
+    "CASE",
+    "KEY",
+    "ON",
+    "UPDATE",
+    "WITH",
+    "UNION",
 ];
 
 proptest! {
@@ -104,7 +149,14 @@ fn deep_nesting_is_refused_without_overflow() {
         let error = parse(&sql, SqlMode::default()).unwrap_err();
         assert!(matches!(error, ParseError::TooDeep { .. } | ParseError::Syntax { .. }), "{open}");
     }
-    for prefix in ["explain ", "trace ", "((((select 1 from ", "select * from (", "select * from a left join ", "create view v as ("] {
+    for prefix in [
+        "explain ",
+        "trace ",
+        "((((select 1 from ",
+        "select * from (",
+        "select * from a left join ",
+        "create view v as (",
+    ] {
         let sql = prefix.repeat(deep);
         assert!(parse(&sql, SqlMode::default()).is_err(), "{prefix}");
     }

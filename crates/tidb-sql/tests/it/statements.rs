@@ -3,7 +3,9 @@
 use sqlparser::ast::{Expr, SelectItem, SetExpr, Value};
 use tidb_sql::account::{AccountStatement, PrivilegeLevel};
 use tidb_sql::ddl::{ColumnOption, CreateTableSource, TypeName};
-use tidb_sql::utility::{Assignment, Begin, Explain, Scope, SetStatement, SetValue, Show, ShowFilter, TransactionMode};
+use tidb_sql::utility::{
+    Assignment, Begin, Explain, Scope, SetStatement, SetValue, Show, ShowFilter, TransactionMode,
+};
 use tidb_sql::{Ddl, ParsedStatement, SqlMode, Statement, parse, parse_one};
 
 fn one(sql: &str) -> ParsedStatement {
@@ -41,12 +43,17 @@ fn an_empty_text_holds_no_statement() {
 #[test]
 fn headers_are_what_a_client_shows() {
     let headers = one("with c as (select 5) select 1+1 , 'abc', t.`a b`, count( * ), b as x, *, t.*, @v, (select 2), NULL, -1 from t").headers;
-    assert_eq!(headers, ["1+1", "abc", "a b", "count( * )", "x", "*", "t.*", "@v", "(select 2)", "NULL", "-1"]);
+    assert_eq!(
+        headers,
+        ["1+1", "abc", "a b", "count( * )", "x", "*", "t.*", "@v", "(select 2)", "NULL", "-1"]
+    );
 }
 
 #[test]
 fn literals_have_their_values() {
-    let Statement::Query(query) = statement(r"select 'a\'b' 'c', x'0a', 0xF, b'01', ?, N'n', ?") else { panic!() };
+    let Statement::Query(query) = statement(r"select 'a\'b' 'c', x'0a', 0xF, b'01', ?, N'n', ?") else {
+        panic!()
+    };
     let SetExpr::Select(select) = *query.body else { panic!() };
     let values: Vec<_> = select
         .projection
@@ -93,15 +100,23 @@ fn set_knows_scopes_and_bare_words() {
     else {
         panic!()
     };
-    let text = |word: &str| SetValue::Expr(Expr::Value(Value::SingleQuotedString(word.to_owned()).with_empty_span()));
-    assert_eq!(list[0], Assignment::System { scope: Scope::Global, name: "a.b".to_owned(), value: text("on") });
+    let text = |word: &str| {
+        SetValue::Expr(Expr::Value(Value::SingleQuotedString(word.to_owned()).with_empty_span()))
+    };
+    assert_eq!(
+        list[0],
+        Assignment::System { scope: Scope::Global, name: "a.b".to_owned(), value: text("on") }
+    );
     assert_eq!(
         list[1],
         Assignment::System { scope: Scope::Session, name: "c".to_owned(), value: SetValue::Default }
     );
     assert!(matches!(&list[2], Assignment::User { name, .. } if name == "x y"));
     assert_eq!(list[3], Assignment::Names { charset: Some("utf8mb4".to_owned()), collation: None });
-    assert_eq!(list[4], Assignment::System { scope: Scope::Session, name: "d".to_owned(), value: text("utf8") });
+    assert_eq!(
+        list[4],
+        Assignment::System { scope: Scope::Session, name: "d".to_owned(), value: text("utf8") }
+    );
 }
 
 #[test]
@@ -135,14 +150,18 @@ fn describe_and_explain_are_told_apart() {
 #[test]
 fn version_comments_are_read_in_place() {
     let Statement::Set(_) = statement("/*!40101 SET NAMES utf8 */") else { panic!() };
-    let Statement::Ddl(_) = statement("create table t (a bigint primary key /*T![auto_rand] auto_random(5) */)") else {
+    let Statement::Ddl(_) =
+        statement("create table t (a bigint primary key /*T![auto_rand] auto_random(5) */)")
+    else {
         panic!()
     };
 }
 
 #[test]
 fn grants_have_levels() {
-    let Statement::Account(account) = statement("grant select, create view on `s`.* to 'a'@'%', b") else { panic!() };
+    let Statement::Account(account) = statement("grant select, create view on `s`.* to 'a'@'%', b") else {
+        panic!()
+    };
     let AccountStatement::Grant { privileges, level, users, .. } = *account else { panic!() };
     assert_eq!(privileges[1].name, "CREATE VIEW");
     assert_eq!(level, PrivilegeLevel::Schema(Some("s".to_owned())));
@@ -151,7 +170,9 @@ fn grants_have_levels() {
 
 #[test]
 fn several_updated_tables_are_cross_joined() {
-    let Statement::Update { update, ignore, .. } = statement("update ignore t, u set t.a = u.a") else { panic!() };
+    let Statement::Update { update, ignore, .. } = statement("update ignore t, u set t.a = u.a") else {
+        panic!()
+    };
     assert!(ignore);
     assert_eq!(update.table.joins.len(), 1);
 }
