@@ -1,0 +1,71 @@
+//! Expressions without tables.
+
+use crate::cluster::Cluster;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_and_operators_answer_as_mysql_does() {
+    let cluster = Cluster::start().await;
+    let mut c = cluster.session();
+    let cases = [
+        ("1+1", "2"),
+        ("7/2", "3.5000"),
+        ("7 DIV 2", "3"),
+        ("-7 % 3", "-1"),
+        ("1.10 + 2", "3.10"),
+        ("'3 apples' + 1", "4"),
+        ("1/0", "NULL"),
+        ("NULL AND 0", "0"),
+        ("NULL OR 1", "1"),
+        ("NOT NULL", "NULL"),
+        ("1 <=> NULL", "0"),
+        ("'a' = 'A'", "0"),
+        ("'a ' = 'a'", "1"),
+        ("'abc' LIKE 'a%'", "1"),
+        ("2 BETWEEN 1 AND 3", "1"),
+        ("3 IN (1,2,NULL)", "NULL"),
+        ("CASE WHEN 1>2 THEN 'x' ELSE 'y' END", "y"),
+        ("IF(1,'a','b')", "a"),
+        ("IFNULL(NULL, 5)", "5"),
+        ("COALESCE(NULL, NULL, 'z')", "z"),
+        ("CONCAT('a', 1, NULL)", "NULL"),
+        ("CONCAT_WS(',', 'a', NULL, 'b')", "a,b"),
+        ("HEX('abc')", "616263"),
+        ("HEX(255)", "FF"),
+        ("UNHEX('4D')", "M"),
+        ("SUBSTRING('Sakila', -3, 2)", "il"),
+        ("UPPER('é')", "É"),
+        ("CHAR_LENGTH('日本')", "2"),
+        ("LENGTH('日本')", "6"),
+        ("REPEAT('ab', 3)", "ababab"),
+        ("LPAD('5', 3, '0')", "005"),
+        ("ROUND(2.5)", "3"),
+        ("ROUND(1.298, 1)", "1.3"),
+        ("TRUNCATE(1.999, 1)", "1.9"),
+        ("CAST('12.9' AS SIGNED)", "12"),
+        ("CAST(1.50 AS DECIMAL(10,1))", "1.5"),
+        ("CAST('2024-02-30' AS DATE)", "NULL"),
+        ("DATE_ADD('2024-01-31', INTERVAL 1 MONTH)", "2024-02-29"),
+        ("TIMESTAMP '2024-01-01 00:00:00' - INTERVAL 1 SECOND", "2023-12-31 23:59:59"),
+        ("DATEDIFF('2024-03-01', '2024-02-01')", "29"),
+        ("DATE_FORMAT('2024-02-03 04:05:06', '%Y/%m/%d %H:%i:%s')", "2024/02/03 04:05:06"),
+        ("JSON_EXTRACT('{\"a\": [1, 2]}', '$.a[1]')", "2"),
+        ("JSON_OBJECT('k', 1, 'j', 'x')", "{\"j\": \"x\", \"k\": 1}"),
+        ("JSON_UNQUOTE(JSON_EXTRACT('{\"a\": \"q\"}', '$.a'))", "q"),
+        ("DATABASE()", "NULL"),
+        ("x'41'", "A"),
+        ("1e3", "1000"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("(SELECT 5)", "5"),
+        ("EXISTS (SELECT 1)", "1"),
+    ];
+    for (expression, expected) in cases {
+        assert_eq!(c.value(&format!("SELECT {expression}")).await, expected, "{expression}");
+    }
+    assert!(c.value("SELECT VERSION()").await.starts_with("8.0.11-TiDB-"));
+    assert!(c.value("SELECT tidb_version()").await.starts_with("Release Version: v8.5"));
+    assert_eq!(c.value("SELECT @@version_comment").await, "Tidegate local TiDB (Apache License 2.0)");
+    assert_eq!(c.err("SELECT 9223372036854775807 + 1").await.code, 1690);
+    assert_eq!(c.err("SELECT * FROM t").await.code, 1046);
+    assert_eq!(c.err("SELEC 1").await.code, 1064);
+    cluster.stop().await;
+}
