@@ -88,7 +88,7 @@ impl FailureKind {
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// The store sent an error for it.
-    Store(cdcpb::Error),
+    Store(Box<cdcpb::Error>),
     /// Its stream ended.
     StreamLost(String),
     /// Its stream could not be opened.
@@ -151,7 +151,7 @@ impl Failure {
 fn store_reaction(error: &cdcpb::Error, region: u64, store: &str) -> (FailureKind, Reaction) {
     let store = || store.to_owned();
     if let Some(error) = &error.not_leader {
-        let reaction = match error.leader.clone().filter(|leader| leader.id != 0) {
+        let reaction = match error.leader.filter(|leader| leader.id != 0) {
             Some(leader) => Reaction::SwitchLeader(leader),
             None => Reaction::Reload(Vec::new()),
         };

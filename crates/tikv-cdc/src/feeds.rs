@@ -207,17 +207,17 @@ impl Feeds {
     }
 
     /// Drops a claim whose span has ended.
-    pub(crate) fn abandon(&self, claim: Claim) {
+    pub(crate) fn abandon(&self, claim: &Claim) {
         claim.span.release(claim.lock);
     }
 
     /// Handles the end of a registration.
-    pub(crate) fn region_failed(self: &Arc<Self>, mut claim: Claim, failure: Failure) {
+    pub(crate) fn region_failed(self: &Arc<Self>, mut claim: Box<Claim>, failure: Failure) {
         let (kind, reaction) = failure.reaction(claim.route.id, &claim.route.store_address);
         self.metrics.failed(kind);
         claim.span.note_error(kind, claim.route.id, failure.text());
         if claim.span.is_ended() {
-            return self.abandon(claim);
+            return self.abandon(&claim);
         }
         tracing::debug!(span = claim.span.id, region = claim.route.id, store = %claim.route.store_address,
             kind = kind.name(), error = %failure.text(), "region has to be subscribed again");
@@ -229,18 +229,18 @@ impl Feeds {
                 let pause = claim.backoff.next_after_hint(now);
                 self.switch_leader(claim, leader, pause);
             }
-            Reaction::Reroute => self.resume(Box::new(claim), Duration::ZERO),
+            Reaction::Reroute => self.resume(claim, Duration::ZERO),
             Reaction::Renew => {
                 claim.request_id = self.next_request_id();
                 let pause = claim.backoff.next(now);
-                self.resume(Box::new(claim), pause);
+                self.resume(claim, pause);
             }
             Reaction::Retry(at_least) => {
                 let pause = claim.backoff.next(now).max(at_least);
                 if claim.backoff.failures() > RELOAD_AFTER_FAILURES {
                     self.reload(claim, Vec::new(), pause);
                 } else {
-                    self.resume(Box::new(claim), pause);
+                    self.resume(claim, pause);
                 }
             }
             Reaction::Reload(current) => {
@@ -266,7 +266,7 @@ impl Feeds {
     }
 
     /// Asks another peer for a region.
-    fn switch_leader(self: &Arc<Self>, mut claim: Claim, leader: metapb::Peer, pause: Duration) {
+    fn switch_leader(self: &Arc<Self>, mut claim: Box<Claim>, leader: metapb::Peer, pause: Duration) {
         let feeds = Arc::clone(self);
         let span = Arc::clone(&claim.span);
         self.spawn_for(&span, pause, async move {
@@ -275,7 +275,7 @@ impl Feeds {
                     claim.route.leader = leader;
                     claim.route.store_address = address;
                     claim.span.set_route(claim.lock, &claim.route);
-                    feeds.register(Box::new(claim)).await;
+                    feeds.register(claim).await;
                 }
                 Err(error) => {
                     feeds.metrics.failed(FailureKind::Lookup);
@@ -289,8 +289,8 @@ impl Feeds {
 
     /// Gives a range back and looks it up again. If the store has told which regions are there now, and they cover the
     /// range, they are asked at once: the placement driver may not know them yet.
-    fn reload(self: &Arc<Self>, claim: Claim, current: Vec<metapb::Region>, pause: Duration) {
-        let Claim { span, lock, route, backoff, .. } = claim;
+    fn reload(self: &Arc<Self>, claim: Box<Claim>, current: Vec<metapb::Region>, pause: Duration) {
+        let Claim { span, lock, route, backoff, .. } = *claim;
         let (released, ready) = span.release(lock);
         let Some(range) = released else { return };
         let told = if pause.is_zero() { successors(&route, current, &range) } else { Vec::new() };

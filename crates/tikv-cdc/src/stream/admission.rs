@@ -63,7 +63,7 @@ impl Admission {
     }
 
     /// Takes out all claims.
-    pub(crate) fn drain(&mut self) -> Vec<Box<Claim>> {
-        std::mem::take(&mut self.waiting).into_iter().map(|Reverse(waiting)| waiting.claim).collect()
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Box<Claim>> + use<> {
+        std::mem::take(&mut self.waiting).into_iter().map(|Reverse(waiting)| waiting.claim)
     }
 }

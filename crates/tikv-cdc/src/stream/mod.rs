@@ -201,7 +201,7 @@ impl Stream {
                     claim.span.set_stage(claim.lock, RegionStage::Queued);
                     self.admission.push(claim, checkpoint_ts);
                 }
-                _ => self.feeds.abandon(*claim),
+                _ => self.feeds.abandon(&claim),
             },
             Command::Leave(span) => {
                 for request_id in self.registrations.remove_span(&span) {
@@ -223,12 +223,12 @@ impl Stream {
             }
             let Some((claim, checkpoint_ts)) = self.admission.pop() else { return };
             if claim.span.is_ended() {
-                self.feeds.abandon(*claim);
+                self.feeds.abandon(&claim);
                 continue;
             }
             let request = self.register_request(&claim, checkpoint_ts);
             let (span, lock) = (Arc::clone(&claim.span), claim.lock);
-            match self.registrations.insert(*claim, checkpoint_ts) {
+            match self.registrations.insert(claim, checkpoint_ts) {
                 Ok(()) => {
                     span.set_stage(lock, RegionStage::Scanning);
                     self.requests.push_back(request);
@@ -340,7 +340,7 @@ impl Stream {
         if matches!(failure, Failure::NoMultiplexing | Failure::Connect(_)) {
             // Those that wait would meet the same; elsewhere they may do better.
             for claim in self.admission.drain() {
-                self.feeds.region_failed(*claim, failure.clone());
+                self.feeds.region_failed(claim, failure.clone());
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::span::{Claim, Span};
 /// A region that is registered on the stream.
 struct Registration {
     /// The right to it.
-    claim: Claim,
+    claim: Box<Claim>,
     /// Pairs its rows.
     matcher: Matcher,
 }
@@ -35,7 +35,7 @@ struct Group {
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// The right to the range.
-    pub(crate) claim: Claim,
+    pub(crate) claim: Box<Claim>,
     /// Why.
     pub(crate) failure: Failure,
 }
@@ -78,7 +78,7 @@ impl Registrations {
     }
 
     /// Adds a registration. A region that is there already is given back: the caller sends nothing for it.
-    pub(crate) fn insert(&mut self, claim: Claim, checkpoint_ts: u64) -> Result<(), Claim> {
+    pub(crate) fn insert(&mut self, claim: Box<Claim>, checkpoint_ts: u64) -> Result<(), Box<Claim>> {
         let matcher = Matcher::new(claim.span.start_ts, checkpoint_ts);
         let group = self
             .groups
@@ -165,7 +165,7 @@ impl Registrations {
                     self.on_resolved(request, &[region], ts);
                     None
                 }
-                Some(Content::Error(error)) => Some(Failure::Store(error)),
+                Some(Content::Error(error)) => Some(Failure::Store(Box::new(error))),
                 None => None,
             };
             if let Some(failure) = failure {

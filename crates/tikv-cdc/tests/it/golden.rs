@@ -1,7 +1,7 @@
 //! Recorded streams of a real store, replayed through the matcher and the range lock.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use prost::Message;
 use rand::rngs::SmallRng;
@@ -65,13 +65,13 @@ fn tapes() -> Vec<Tape> {
     let mut folders: Vec<_> =
         std::fs::read_dir(cluster).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
-    let tapes: Vec<Tape> = folders.iter().map(read).collect();
+    let tapes: Vec<Tape> = folders.iter().map(|folder| read(folder)).collect();
     assert!(!tapes.is_empty(), "the folder of recordings is empty");
     tapes
 }
 
 /// Reads one recording.
-fn read(folder: &PathBuf) -> Tape {
+fn read(folder: &Path) -> Tape {
     let tape: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.join("tape.json")).unwrap()).unwrap();
     let number = |value: &serde_json::Value| {

@@ -5,4 +5,5 @@
 mod client;
 mod fake;
 mod golden;
+mod local_stack;
 mod simulation;
