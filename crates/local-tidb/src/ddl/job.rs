@@ -148,7 +148,7 @@ pub(crate) async fn run(engine: &Engine, mut job: Job, change: Change) -> Result
     job.binlog = Some(HistoryInfo::default());
     put_job_row(engine, &mut txn, &job, &ids)?;
     txn.commit().await.map_err(from_client)?;
-    match perform(engine, &mut job, &change, &ids).await {
+    match Box::pin(perform(engine, &mut job, &change, &ids)).await {
         Ok(()) => {
             if let Err(error) = retire(engine, job).await {
                 // The change is done; the next start moves the row.

@@ -67,14 +67,14 @@ impl DdlContext<'_> {
 pub(crate) async fn execute(cx: &DdlContext<'_>, ddl: &Ddl) -> Result<()> {
     let _one = cx.engine.ddl.lock().await;
     match ddl {
-        Ddl::CreateDatabase(d) => database::create(cx, d).await,
-        Ddl::AlterDatabase(d) => database::alter(cx, d).await,
-        Ddl::DropDatabase(d) => database::drop(cx, d).await,
-        Ddl::CreateTable(d) => table::create(cx, d).await,
-        Ddl::DropTable(d) => table::drop(cx, d).await,
-        Ddl::TruncateTable(d) => table::truncate(cx, d).await,
-        Ddl::RenameTable(d) => table::rename(cx, &d.renames).await,
-        Ddl::AlterTable(d) => alter::alter(cx, d).await,
+        Ddl::CreateDatabase(d) => Box::pin(database::create(cx, d)).await,
+        Ddl::AlterDatabase(d) => Box::pin(database::alter(cx, d)).await,
+        Ddl::DropDatabase(d) => Box::pin(database::drop(cx, d)).await,
+        Ddl::CreateTable(d) => Box::pin(table::create(cx, d)).await,
+        Ddl::DropTable(d) => Box::pin(table::drop(cx, d)).await,
+        Ddl::TruncateTable(d) => Box::pin(table::truncate(cx, d)).await,
+        Ddl::RenameTable(d) => Box::pin(table::rename(cx, &d.renames)).await,
+        Ddl::AlterTable(d) => Box::pin(alter::alter(cx, d)).await,
         Ddl::CreateIndex(d) => {
             let constraint = match d.kind {
                 CreateIndexKind::Plain => TableConstraint::Index {
@@ -92,11 +92,11 @@ pub(crate) async fn execute(cx: &DdlContext<'_>, ddl: &Ddl) -> Result<()> {
                 other => return Err(SqlError::unsupported(format!("CREATE {other:?} INDEX"))),
             };
             let specs = vec![AlterTableSpec::AddConstraint(constraint)];
-            alter::alter(cx, &AlterTable { table: d.table.clone(), specs }).await
+            Box::pin(alter::alter(cx, &AlterTable { table: d.table.clone(), specs })).await
         }
         Ddl::DropIndex(d) => {
             let specs = vec![AlterTableSpec::DropIndex { if_exists: d.if_exists, name: d.name.clone() }];
-            alter::alter(cx, &AlterTable { table: d.table.clone(), specs }).await
+            Box::pin(alter::alter(cx, &AlterTable { table: d.table.clone(), specs })).await
         }
         other => Err(SqlError::unsupported(statement_name(other))),
     }

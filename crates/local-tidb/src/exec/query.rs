@@ -98,7 +98,7 @@ impl Exec<'_> {
         let limit = self.limit(query.limit_clause.as_ref())?;
         let order = order_items(query)?;
         match query.body.as_ref() {
-            SetExpr::Select(select) => self.select(select, &order, limit, &query.locks).await,
+            SetExpr::Select(select) => Box::pin(self.select(select, &order, limit, &query.locks)).await,
             SetExpr::Query(inner) => {
                 let rows = self.query(inner).await?;
                 self.sort_output(rows, &order, limit)

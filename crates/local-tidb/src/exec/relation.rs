@@ -81,10 +81,10 @@ impl Exec<'_> {
     pub(crate) async fn from(&mut self, clause: &[TableWithJoins]) -> Result<From> {
         let mut from = From::default();
         for item in clause {
-            self.add_relation(&mut from, &item.relation, JoinKind::Inner, None).await?;
+            Box::pin(self.add_relation(&mut from, &item.relation, JoinKind::Inner, None)).await?;
             for join in &item.joins {
                 let (kind, constraint) = join_kind(&join.join_operator)?;
-                self.add_relation(&mut from, &join.relation, kind, Some(constraint)).await?;
+                Box::pin(self.add_relation(&mut from, &join.relation, kind, Some(constraint))).await?;
             }
         }
         Ok(from)

@@ -49,6 +49,11 @@ pub(super) fn eval(expr: &Expr, ty: &ResultType, row: &[Datum], cx: &EvalContext
     if value.is_null() {
         return Ok(Datum::Null);
     }
+    // Text is cut at the point, numbers are rounded.
+    let value = match value {
+        Datum::Bytes(text) if ty.tp == tp::LONGLONG => Datum::Bytes(whole_part(text)),
+        other => other,
+    };
     Ok(match ty.tp {
         tp::LONGLONG if ty.is_unsigned() => {
             coerce::integer(&value, from, cx)?.map_or(Datum::Null, |v| Datum::Uint(v.bits()))
@@ -61,4 +66,16 @@ pub(super) fn eval(expr: &Expr, ty: &ResultType, row: &[Datum], cx: &EvalContext
         tp::DURATION => coerce::duration(&value, from, ty.fsp(), cx)?.map_or(Datum::Null, Datum::Duration),
         _ => convert::cast(value, from, ty, cx)?,
     })
+}
+
+/// A number's text without its fraction, when it has no exponent.
+fn whole_part(mut text: Vec<u8>) -> Vec<u8> {
+    let (prefix, complete) = coerce::number_prefix(&text);
+    if complete
+        && !prefix.contains(['e', 'E'])
+        && let Some(point) = text.iter().position(|b| *b == b'.')
+    {
+        text.truncate(point);
+    }
+    text
 }

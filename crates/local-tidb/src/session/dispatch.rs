@@ -69,7 +69,7 @@ impl Session {
         if !diagnostic {
             self.warnings.clear();
         }
-        let result = self.dispatch(statement, text, params).await;
+        let result = Box::pin(self.dispatch(statement, text, params)).await;
         self.note_process(None);
         match result {
             Ok(mut result) => {
@@ -110,14 +110,15 @@ impl Session {
 
     async fn dispatch(&mut self, statement: &Statement, text: &str, params: &[(Datum, ResultType)]) -> Result<QueryResult> {
         if let Some(kind) = row_kind(statement)? {
-            return self.in_transaction_run(&RowStatement { kind, params, describe: false }).await;
+            let job = RowStatement { kind, params, describe: false };
+            return Box::pin(self.in_transaction_run(&job)).await;
         }
         match statement {
-            Statement::Ddl(ddl) => self.run_ddl(ddl, text).await,
+            Statement::Ddl(ddl) => Box::pin(self.run_ddl(ddl, text)).await,
             Statement::Use(name) => self.use_database(name).map(|()| QueryResult::default()),
-            Statement::Show(show) => self.show(show).await,
+            Statement::Show(show) => Box::pin(self.show(show)).await,
             Statement::Explain(explain) => self.explain(explain).await,
-            Statement::Set(set) => self.set(set).await.map(|()| QueryResult::default()),
+            Statement::Set(set) => Box::pin(self.set(set)).await.map(|()| QueryResult::default()),
             Statement::Begin(begin) => self.begin(begin).await.map(|()| QueryResult::default()),
             Statement::Commit { chain, .. } => {
                 self.commit_open().await?;
@@ -143,7 +144,7 @@ impl Session {
                 self.txn.as_mut().ok_or_else(missing)?.release_savepoint(name)?;
                 Ok(QueryResult::default())
             }
-            Statement::Prepare(prepare) => self.prepare_named(prepare).await,
+            Statement::Prepare(prepare) => Box::pin(self.prepare_named(prepare)).await,
             Statement::Execute(execute) => Box::pin(self.execute_named(execute)).await,
             Statement::Deallocate(deallocate) => self.deallocate_named(&deallocate.name),
             Statement::Do(exprs) => self.run_do(exprs),
@@ -192,7 +193,7 @@ impl Session {
                 cdc_write_source: self.variables.number("tidb_cdc_write_source"),
             },
         };
-        let result = ddl::execute(&context, ddl).await;
+        let result = Box::pin(ddl::execute(&context, ddl)).await;
         drop(context);
         self.warnings = cx.take_warnings();
         result?;
@@ -220,9 +221,9 @@ impl Session {
         };
         let result = match &job.kind {
             RowKind::Query(query) => exec.query(query).await.map(QueryResult::from),
-            RowKind::Insert(insert) => exec.insert(insert).await.map(QueryResult::from),
-            RowKind::Update(update, ignore) => exec.update(update, *ignore).await.map(QueryResult::from),
-            RowKind::Delete(delete) => exec.delete(delete).await.map(QueryResult::from),
+            RowKind::Insert(insert) => Box::pin(exec.insert(insert)).await.map(QueryResult::from),
+            RowKind::Update(update, ignore) => Box::pin(exec.update(update, *ignore)).await.map(QueryResult::from),
+            RowKind::Delete(delete) => Box::pin(exec.delete(delete)).await.map(QueryResult::from),
         };
         let warnings = exec.cx.take_warnings();
         self.warnings = warnings;

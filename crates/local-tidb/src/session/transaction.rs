@@ -126,7 +126,7 @@ impl Session {
     pub(super) async fn in_transaction_run(&mut self, job: &super::dispatch::RowStatement<'_>) -> Result<super::QueryResult> {
         if self.txn.is_none() {
             if self.autocommit() {
-                return self.autocommit_run(job).await;
+                return Box::pin(self.autocommit_run(job)).await;
             }
             self.txn = Some(self.start(self.default_mode()).await?);
             self.note_ts();
@@ -157,7 +157,7 @@ impl Session {
             } else {
                 txn.read_at_start();
             }
-            match self.run_rows(txn, job).await {
+            match Box::pin(self.run_rows(txn, job)).await {
                 Err(error) if error.code == 9007 && txn.is_pessimistic() && attempt < MAX_STATEMENT_RETRIES => {
                     txn.undo_to(mark);
                     attempt += 1;
@@ -180,7 +180,7 @@ impl Session {
             let mut txn = self.start(mode).await?;
             let result = self.statement_in(&mut txn, job).await;
             let result = match result {
-                Ok(result) => self.commit(txn).await.map(|()| result),
+                Ok(result) => Box::pin(self.commit(txn)).await.map(|()| result),
                 Err(error) => {
                     txn.rollback().await;
                     Err(error)
