@@ -8,7 +8,7 @@ use changefeed::{Context, Fence, MetadataStore, Owner};
 use serde::{Deserialize, Serialize};
 use tikv_client::EtcdClient;
 use tikv_client::etcd::{KeepAlive, Range, WatchOptions};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -53,13 +53,15 @@ pub(crate) struct Membership {
     owner: ArcSwapOption<Owner>,
     /// A request to give up ownership.
     resign: Notify,
+    /// True once the cluster has an owner, this capture or another.
+    settled: watch::Sender<bool>,
 }
 
 impl Membership {
     /// A capture that is not registered yet.
     pub(crate) fn new(info: CaptureInfo, context: Arc<Context>, metadata: Arc<MetadataStore>, config: &CaptureConfig) -> Self {
         let (session_ttl, owner, resign) = (config.session_ttl, ArcSwapOption::empty(), Notify::new());
-        Self { info, metadata, context, session_ttl, owner, resign }
+        Self { info, metadata, context, session_ttl, owner, resign, settled: watch::Sender::new(false) }
     }
 
     /// The changefeeds, if this capture is the owner.
@@ -70,6 +72,13 @@ impl Membership {
     /// Metadata and etcd.
     pub(crate) fn metadata(&self) -> &MetadataStore {
         &self.metadata
+    }
+
+    /// Waits until the cluster has an owner.
+    pub(crate) async fn wait_settled(&self) {
+        let mut settled = self.settled.subscribe();
+        // The sender lives as long as `self`: waiting can't fail.
+        let _ = settled.wait_for(|settled| *settled).await;
     }
 
     /// Asks the owner part of this capture to give up ownership once.
@@ -183,6 +192,7 @@ impl Membership {
             }
         };
         self.owner.store(Some(Arc::clone(&owner)));
+        self.settled.send_replace(true);
         let mut resigned = false;
         tokio::select! {
             () = alive.lost() => {}
@@ -206,6 +216,7 @@ impl Membership {
             match listing.kvs.first() {
                 Some(first) if first.key == key.as_bytes() => return Ok(first.create_revision),
                 _ => {
+                    self.settled.send_replace(true);
                     let options = WatchOptions::prefix(self.owner_prefix()).from_revision(listing.revision + 1);
                     self.etcd().watch(options).next().await?;
                 }

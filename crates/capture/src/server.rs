@@ -33,6 +33,8 @@ pub struct Running {
     stop: CancellationToken,
     /// Election and changefeeds.
     membership: JoinHandle<()>,
+    /// The same, to ask.
+    state: Arc<Membership>,
     /// HTTP.
     http: JoinHandle<()>,
 }
@@ -41,6 +43,11 @@ impl Running {
     /// Where the capture listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Waits until the cluster of captures has an owner, so that changefeeds run and the whole API answers.
+    pub async fn ready(&self) {
+        self.state.wait_settled().await;
     }
 
     /// Stops changefeeds, gives up the registration, and closes the listener.
@@ -112,9 +119,10 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
     let stop = CancellationToken::new();
     let http = tokio::spawn(serve(listener, state, stop.clone()));
     tokio::spawn(count_ownership(Arc::clone(&membership), metrics, stop.clone()));
+    let state = Arc::clone(&membership);
     let membership = tokio::spawn(membership.run(stop.clone()));
     info!(%local_addr, "capture serves its API");
-    Ok(Running { local_addr, stop, membership, http })
+    Ok(Running { local_addr, stop, membership, state, http })
 }
 
 /// Serves the API until stopped.

@@ -16,6 +16,8 @@ use crate::version::{COMPATIBLE_VERSION, GIT_HASH};
 
 /// Life of the capture's registration: short, since nobody else waits for it, and a killed stack is back quickly.
 const SESSION_TTL: Duration = Duration::from_secs(5);
+/// How long starting waits for the election of the capture's owner.
+const ELECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Life of the GC safepoint, seconds.
 const GC_TTL_SECONDS: u64 = 86_400;
 
@@ -177,7 +179,7 @@ impl Stack {
             Service::Pd => {
                 let addr = SocketAddr::new(config.host, config.ports.pd);
                 let running = local_pd::start(local_pd::PdConfig::new(addr, dir)).await.map_err(|error| match error {
-                    local_pd::StartError::AddressInUse { addr } => taken(service, addr),
+                    local_pd::StartError::AddressInUse { addr, .. } => taken(service, addr),
                     other => failed(service, &other),
                 })?;
                 self.ports.pd = running.local_addr().port();
@@ -203,7 +205,7 @@ impl Stack {
                 let addr = SocketAddr::new(config.host, config.ports.sql);
                 let settings = local_tidb::TidbConfig::new(addr, self.pd_url());
                 let running = local_tidb::start(settings).await.map_err(|error| match error {
-                    local_tidb::StartError::AddressInUse { addr } => taken(service, addr),
+                    local_tidb::StartError::Listen(mysql_server::StartError::AddressInUse { addr }) => taken(service, addr),
                     other => failed(service, &other),
                 })?;
                 self.ports.sql = running.local_addr().port();
@@ -225,6 +227,9 @@ impl Stack {
                     other => failed(service, &other),
                 })?;
                 self.ports.capture = running.local_addr().port();
+                if tokio::time::timeout(ELECTION_TIMEOUT, running.ready()).await.is_err() {
+                    tracing::warn!("the capture has no owner yet; changefeeds start as soon as one is elected");
+                }
                 self.capture = Some(running);
             }
         }

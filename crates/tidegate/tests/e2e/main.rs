@@ -1,0 +1,32 @@
+//! The program from outside: the binary as a child process, its services over their protocols, and the clients that
+//! users have.
+//!
+//! `cargo xtask test` installs the programs that these tests start (mysql, kcat, node with KafkaJS).
+
+mod api;
+mod broker_down;
+mod concurrent_split;
+mod consuming;
+mod crash;
+mod demo;
+mod life_cycle;
+mod load;
+mod programs;
+mod recordings;
+mod replay;
+mod services;
+mod stack;
+mod topic;
+mod wait;
+mod walk_through;
+mod wrong_input;
+
+/// How the program reads events: the tests read them in the same way.
+#[allow(dead_code, reason = "the tests need less of it than the program")]
+#[path = "../../src/consume/event.rs"]
+mod event;
+
+/// The SQL client of the program.
+#[allow(dead_code, reason = "the tests need less of it than the program")]
+#[path = "../../src/demo/sql_client.rs"]
+mod sql_client;
