@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a chore failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// A program could not be started.
     #[error("cannot start `{command}`: {source}")]
     Start {
@@ -29,20 +29,14 @@ pub(crate) enum Failure {
         /// Why.
         source: std::io::Error,
     },
-    /// A connection failed.
+    /// A connection failed, or something unexpected came over it.
     #[error("{peer}: {source}")]
     Connection {
         /// Who was talked to.
         peer: String,
         /// Why.
-        source: std::io::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The Kafka client failed.
-    #[error("Kafka: {0}")]
-    Kafka(#[from] rdkafka::error::KafkaError),
-    /// JSON that is none, or not what was expected.
-    #[error("JSON: {0}")]
-    Json(#[from] serde_json::Error),
     /// A check was negative.
     #[error("{0}")]
     Check(String),
@@ -50,19 +44,21 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// A negative check.
-    pub(crate) fn check(message: impl Into<String>) -> Self {
+    pub fn check(message: impl Into<String>) -> Self {
         Self::Check(message.into())
     }
 
     /// A problem with a file.
-    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source }
     }
 
     /// A problem with a connection.
-    pub(crate) fn connection(peer: &str) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn connection<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        peer: &str,
+    ) -> impl FnOnce(E) -> Self {
         let peer = peer.to_owned();
-        move |source| Self::Connection { peer, source }
+        move |source| Self::Connection { peer, source: source.into() }
     }
 }

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-
-use crate::failure::Failure;
-use crate::program::Program;
-use crate::workspace;
+use xtask::{Failure, Program, workspace};
 
 /// Flags.
 #[derive(Debug, Args)]

@@ -1,11 +1,8 @@
 //! Project chores: `cargo xtask test`, `cargo xtask golden`, `cargo xtask bench …`.
 
 mod bench;
-mod failure;
 mod golden;
-mod program;
 mod suite;
-mod workspace;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use crate::workspace;
 
 /// A program with its arguments, run in the root of the repository.
 #[derive(Debug, Clone)]
-pub(crate) struct Program {
+pub struct Program {
     /// Name and arguments.
     words: Vec<String>,
     /// Folder to run in, relative to the root.
@@ -25,31 +25,31 @@ const DEFAULT_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 impl Program {
     /// A program with arguments that are separated by blanks.
-    pub(crate) fn new(line: &str) -> Self {
+    pub fn new(line: &str) -> Self {
         let words = line.split_whitespace().map(str::to_owned).collect();
         Self { words, folder: ".".to_owned(), limit: DEFAULT_LIMIT }
     }
 
     /// One more argument, which may hold blanks.
-    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.words.push(arg.as_ref().to_string_lossy().into_owned());
         self
     }
 
     /// Runs in this folder of the repository.
-    pub(crate) fn within(mut self, folder: &str) -> Self {
+    pub fn within(mut self, folder: &str) -> Self {
         folder.clone_into(&mut self.folder);
         self
     }
 
     /// May take so long.
-    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+    pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
     /// The command line.
-    pub(crate) fn line(&self) -> String {
+    pub fn line(&self) -> String {
         self.words.join(" ")
     }
 
@@ -71,7 +71,7 @@ impl Program {
     }
 
     /// Says what is run, and runs it. It must succeed.
-    pub(crate) fn run(&self) -> Result<(), Failure> {
+    pub fn run(&self) -> Result<(), Failure> {
         println!("$ {}", self.line());
         let status =
             self.command().status().map_err(|source| Failure::Start { command: self.line(), source })?;
@@ -79,7 +79,7 @@ impl Program {
     }
 
     /// Says what is run, and runs it; each line of its standard output is passed on and shown to `look`.
-    pub(crate) fn run_watched(&self, mut look: impl FnMut(&str)) -> Result<(), Failure> {
+    pub fn run_watched(&self, mut look: impl FnMut(&str)) -> Result<(), Failure> {
         println!("$ {}", self.line());
         let failed = |source| Failure::Start { command: self.line(), source };
         let mut child = self.command().stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -97,7 +97,7 @@ impl Program {
     }
 
     /// What it prints to standard output. It must succeed; its errors are part of the failure.
-    pub(crate) fn output(&self) -> Result<String, Failure> {
+    pub fn output(&self) -> Result<String, Failure> {
         let output =
             self.command().output().map_err(|source| Failure::Start { command: self.line(), source })?;
         if output.status.success() {
@@ -111,7 +111,7 @@ impl Program {
     }
 
     /// True if it can be started and succeeds; says nothing.
-    pub(crate) fn succeeds(&self) -> bool {
+    pub fn succeeds(&self) -> bool {
         self.command()
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::tally::Tally;
-use crate::failure::Failure;
-use crate::program::Program;
-use crate::workspace;
+use xtask::{Failure, Program, workspace};
 
 /// The file.
 const FILE: &str = "deploy/compose.yaml";

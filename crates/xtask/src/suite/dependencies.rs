@@ -1,9 +1,7 @@
 //! Every dependency has a reason in `docs/dependencies.md`.
 
 use std::collections::BTreeSet;
-
-use crate::failure::Failure;
-use crate::workspace;
+use xtask::{Failure, workspace};
 
 /// Names of the third-party entries of `[workspace.dependencies]`.
 fn declared(manifest: &str) -> Result<BTreeSet<String>, Failure> {

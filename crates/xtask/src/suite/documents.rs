@@ -4,9 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::dependencies;
 use super::tally::Tally;
-use crate::failure::Failure;
-use crate::program::Program;
-use crate::workspace;
+use xtask::{Failure, Program, workspace};
 
 /// Text that belongs to one machine, not to the project: folders, and hosts from which packages come. Written in two
 /// parts, so that this file does not hold them.

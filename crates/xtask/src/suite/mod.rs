@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use crate::failure::Failure;
 use tally::Tally;
+use xtask::Failure;
 
 /// A step of the suite, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,9 +27,9 @@ enum Step {
     Compose,
     /// Clippy, warnings are errors.
     Lint,
-    /// The program in the release profile.
+    /// The program and the tests in the release profile.
     Build,
-    /// Tests of every crate but the program.
+    /// Tests of the crates.
     Unit,
     /// Tests of the program: the whole pipeline with real clients.
     E2e,

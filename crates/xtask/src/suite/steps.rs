@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::tally::Tally;
-use crate::failure::Failure;
-use crate::program::Program;
-use crate::workspace;
+use xtask::{Failure, Program, workspace};
 
 /// Longest time of the demo.
 const DEMO_LIMIT: Duration = Duration::from_secs(120);
@@ -21,27 +19,34 @@ pub(super) fn lint() -> Result<(), Failure> {
     Program::new("cargo clippy --release --locked --workspace --all-targets -- -D warnings").run()
 }
 
-/// Builds the program.
+/// What is compiled and run as tests. Every command names the whole workspace: cargo unifies the features of what is
+/// named, and with two different choices it would compile most dependencies twice.
+const TEST: &str = "cargo test --release --locked --workspace";
+/// Tests of the crates: in the sources, in `tests/it`, in the benchmark of the pipeline.
+const UNIT_TARGETS: &str = "--lib --bins --test it --example pipeline";
+/// Tests of the program.
+const E2E_TARGET: &str = "--test e2e";
+
+/// Compiles the program and all tests.
 pub(super) fn build() -> Result<(), Failure> {
-    Program::new("cargo build --release --locked --package tidegate").run()
+    Program::new(&format!("{TEST} {UNIT_TARGETS} {E2E_TARGET} --no-run")).run()
 }
 
-/// Tests of every crate but the program.
+/// Tests of the crates, and the examples in their documentation.
 pub(super) fn unit(tally: &mut Tally) {
-    let program = Program::new("cargo test --release --locked --workspace --exclude tidegate --no-fail-fast");
-    tally.cargo_test("unit", &program);
+    tally.cargo_test("unit", &Program::new(&format!("{TEST} {UNIT_TARGETS} --no-fail-fast")));
+    tally.cargo_test("doc", &Program::new(&format!("{TEST} --doc --no-fail-fast")));
 }
 
 /// Tests of the program.
 pub(super) fn end_to_end(tally: &mut Tally) {
-    let program = Program::new("cargo test --release --locked --package tidegate --no-fail-fast");
-    tally.cargo_test("e2e", &program);
+    tally.cargo_test("e2e", &Program::new(&format!("{TEST} {E2E_TARGET} --no-fail-fast")));
 }
 
 /// The demo, as a user runs it.
 pub(super) fn demo() -> Result<(), Failure> {
     if !workspace::tidegate_program().exists() {
-        build()?;
+        Program::new("cargo build --release --locked --package tidegate").run()?;
     }
     Program::new("").arg(workspace::tidegate_program()).arg("demo").limit(DEMO_LIMIT).run()
 }

@@ -1,7 +1,6 @@
 //! Counts tests and checks.
 
-use crate::failure::Failure;
-use crate::program::Program;
+use xtask::{Failure, Program};
 
 /// What passed and what failed so far.
 #[derive(Debug, Default)]

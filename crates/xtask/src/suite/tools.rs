@@ -1,10 +1,7 @@
 //! Programs that the tests need.
 
 use std::path::Path;
-
-use crate::failure::Failure;
-use crate::program::Program;
-use crate::workspace;
+use xtask::{Failure, Program, workspace};
 
 /// A program and the Debian package that has it.
 struct Tool {

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::mysql::Connection;
-use super::table::Row;
-use crate::failure::Failure;
+use crate::mysql::Connection;
+use crate::table::Row;
+use xtask::Failure;
 
 /// Runs one function per connection on threads of their own and waits for all; the first failure wins.
 fn on_each(
@@ -28,7 +28,7 @@ fn on_each(
 }
 
 /// Inserts the rows in statements of `batch` rows, as fast as they are taken.
-pub(super) fn fast(port: u16, ids: Range<u64>, batch: u64, connections: u64) -> Result<(), Failure> {
+pub(crate) fn fast(port: u16, ids: Range<u64>, batch: u64, connections: u64) -> Result<(), Failure> {
     let next = AtomicU64::new(ids.start);
     on_each(port, connections, |_, mut connection| {
         loop {
@@ -43,7 +43,7 @@ pub(super) fn fast(port: u16, ids: Range<u64>, batch: u64, connections: u64) -> 
 
 /// Inserts the rows one by one, `rate` per second over all connections; each row has its own moment, so that a slow
 /// statement does not lower the rate of those after it. How late the latest statement was sent.
-pub(super) fn steady(port: u16, ids: Range<u64>, rate: u64, connections: u64) -> Result<Duration, Failure> {
+pub(crate) fn steady(port: u16, ids: Range<u64>, rate: u64, connections: u64) -> Result<Duration, Failure> {
     let started = Instant::now();
     let latest = AtomicU64::new(0);
     on_each(port, connections, |number, mut connection| {

@@ -6,10 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::process::{Usage, usage};
-use crate::failure::Failure;
-use crate::program::Program;
-use crate::workspace;
+use crate::process::{Usage, usage};
+use xtask::{Failure, Program, workspace};
 
 /// Longest time until the stack says that it is ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -21,18 +19,18 @@ const STOP_PROBE: Duration = Duration::from_millis(50);
 const READY: &str = "Ready";
 
 /// A running stack; ended when dropped.
-pub(super) struct Stack {
+pub(crate) struct Stack {
     /// The process.
     child: Child,
     /// Added to every port.
     offset: u16,
     /// From the start of the process to the line that says that it is ready.
-    pub(super) start_seconds: f64,
+    pub(crate) start_seconds: f64,
 }
 
 impl Stack {
     /// Starts the program in the release profile, after building it if need be.
-    pub(super) fn start(data_dir: &Path, offset: u16) -> Result<Self, Failure> {
+    pub(crate) fn start(data_dir: &Path, offset: u16) -> Result<Self, Failure> {
         if !workspace::tidegate_program().exists() {
             Program::new("cargo build --release --locked --package tidegate").run()?;
         }
@@ -77,17 +75,17 @@ impl Stack {
     }
 
     /// A port of the stack.
-    pub(super) fn port(&self, usual: u16) -> u16 {
+    pub(crate) fn port(&self, usual: u16) -> u16 {
         usual.saturating_add(self.offset)
     }
 
     /// What the process uses.
-    pub(super) fn usage(&self) -> Result<Usage, Failure> {
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         usage(self.child.id())
     }
 
     /// Asks it to stop and waits until it has; it must end with success.
-    pub(super) fn stop(mut self) -> Result<(), Failure> {
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
         Program::new("kill -TERM").arg(self.child.id().to_string()).run()?;
         let asked = Instant::now();
         while asked.elapsed() < STOP_LIMIT {

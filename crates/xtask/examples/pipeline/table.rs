@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 /// Database.
-pub(super) const DATABASE: &str = "bench";
+pub(crate) const DATABASE: &str = "bench";
 /// Table.
-pub(super) const TABLE: &str = "sbtest1";
+pub(crate) const TABLE: &str = "sbtest1";
 /// Definition, as `sysbench oltp_insert` has it; ids are given, so that every row can be told.
-pub(super) const CREATE_TABLE: &str = "CREATE TABLE bench.sbtest1 (id INT NOT NULL, k INT NOT NULL DEFAULT 0, \
+pub(crate) const CREATE_TABLE: &str = "CREATE TABLE bench.sbtest1 (id INT NOT NULL, k INT NOT NULL DEFAULT 0, \
      c CHAR(120) NOT NULL DEFAULT '', pad CHAR(60) NOT NULL DEFAULT '', PRIMARY KEY (id), KEY k_1 (k))";
 /// Values of `k` are below this.
 const K_VALUES: u64 = 10_000_000;
@@ -18,15 +18,15 @@ const PAD_GROUPS: u64 = 5;
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Primary key.
-    pub(super) id: u64,
+    pub(crate) id: u64,
     /// Number with an index.
-    pub(super) k: u64,
+    pub(crate) k: u64,
     /// Text of 119 characters.
-    pub(super) c: String,
+    pub(crate) c: String,
     /// Text of 59 characters.
-    pub(super) pad: String,
+    pub(crate) pad: String,
 }
 
 /// Mixes a number: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
@@ -51,13 +51,13 @@ fn digits(seed: u64, groups: u64) -> String {
 
 impl Row {
     /// The row with this id.
-    pub(super) fn of(id: u64) -> Self {
+    pub(crate) fn of(id: u64) -> Self {
         let seed = mix(id);
         Self { id, k: seed % K_VALUES, c: digits(seed, C_GROUPS), pad: digits(seed ^ u64::MAX, PAD_GROUPS) }
     }
 
     /// The statement that inserts the rows with these ids.
-    pub(super) fn insert(ids: std::ops::Range<u64>) -> String {
+    pub(crate) fn insert(ids: std::ops::Range<u64>) -> String {
         let mut sql = format!("INSERT INTO {DATABASE}.{TABLE} (id, k, c, pad) VALUES ");
         let first = ids.start;
         for id in ids {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::Deserialize;
 
-use super::table::{DATABASE, Row, TABLE};
-use crate::failure::Failure;
+use crate::table::{DATABASE, Row, TABLE};
+use xtask::Failure;
 
 /// Longest time without any message while rows are missing.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -52,21 +53,21 @@ struct Extension {
 
 /// What was received of a phase of the benchmark.
 #[derive(Debug, Default)]
-pub(super) struct Received {
+pub(crate) struct Received {
     /// First id of the phase.
     first: u64,
     /// For each id how often it came.
     seen: Vec<u8>,
     /// Rows that came at least once.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// Rows that came again.
-    pub(super) duplicates: u64,
+    pub(crate) duplicates: u64,
     /// Bytes of keys and values of all messages of the phase.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// From commit to receipt, milliseconds; the clock of both is this machine's.
-    pub(super) latencies: Vec<u64>,
+    pub(crate) latencies: Vec<u64>,
     /// When the last row came.
-    pub(super) last: Option<Instant>,
+    pub(crate) last: Option<Instant>,
     /// Rows that are not what was written.
     problems: Vec<String>,
     /// How many these are.
@@ -75,7 +76,7 @@ pub(super) struct Received {
 
 impl Received {
     /// Expects the rows with these ids.
-    pub(super) fn expecting(ids: std::ops::Range<u64>) -> Self {
+    pub(crate) fn expecting(ids: std::ops::Range<u64>) -> Self {
         let length = usize::try_from(ids.end.saturating_sub(ids.start)).unwrap_or(0);
         Self { first: ids.start, seen: vec![0; length], ..Self::default() }
     }
@@ -116,7 +117,7 @@ impl Received {
     }
 
     /// The parity check: every row came, each with its content.
-    pub(super) fn verify(&self) -> Result<(), Failure> {
+    pub(crate) fn verify(&self) -> Result<(), Failure> {
         if self.complete() && self.wrong == 0 {
             return Ok(());
         }
@@ -130,21 +131,22 @@ impl Received {
 }
 
 /// Reads all partitions of the topic from the beginning, without a group.
-pub(super) struct Consumer {
+pub(crate) struct Consumer {
     /// Client.
     client: BaseConsumer,
 }
 
 impl Consumer {
     /// Connects and finds the partitions.
-    pub(super) fn open(port: u16, topic: &str) -> Result<Self, Failure> {
+    pub(crate) fn open(port: u16, topic: &str) -> Result<Self, Failure> {
         let client: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", format!("127.0.0.1:{port}"))
             .set("group.id", "tidegate-bench")
             .set("enable.auto.commit", "false")
             .set("fetch.queue.backoff.ms", "10")
-            .create()?;
-        let metadata = client.fetch_metadata(Some(topic), METADATA_LIMIT)?;
+            .create()
+            .map_err(kafka)?;
+        let metadata = client.fetch_metadata(Some(topic), METADATA_LIMIT).map_err(kafka)?;
         let partitions: Vec<i32> = metadata
             .topics()
             .iter()
@@ -156,14 +158,14 @@ impl Consumer {
         }
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            list.add_partition_offset(topic, partition, Offset::Beginning)?;
+            list.add_partition_offset(topic, partition, Offset::Beginning).map_err(kafka)?;
         }
-        client.assign(&list)?;
+        client.assign(&list).map_err(kafka)?;
         Ok(Self { client })
     }
 
     /// Reads until every row came. Fails when nothing comes any more; rows are judged by [`Received::verify`].
-    pub(super) fn receive(&self, received: &mut Received) -> Result<(), Failure> {
+    pub(crate) fn receive(&self, received: &mut Received) -> Result<(), Failure> {
         let mut heard = Instant::now();
         while !received.complete() {
             let Some(message) = self.client.poll(POLL) else {
@@ -172,10 +174,10 @@ impl Consumer {
                 }
                 continue;
             };
-            let message = message?;
+            let message = message.map_err(kafka)?;
             heard = Instant::now();
             let value = message.payload().unwrap_or_default();
-            let event: Event<'_> = serde_json::from_slice(value)?;
+            let event = event(value)?;
             if event.kind != "INSERT" || event.database != DATABASE || event.table != TABLE {
                 continue;
             }
@@ -190,13 +192,13 @@ impl Consumer {
     }
 
     /// Counts inserted rows of a table until there are `expected` or nothing comes any more.
-    pub(super) fn count_inserts(&self, database: &str, expected: u64) -> Result<u64, Failure> {
+    pub(crate) fn count_inserts(&self, database: &str, expected: u64) -> Result<u64, Failure> {
         let mut heard = Instant::now();
         let mut count = 0;
         while count < expected && heard.elapsed() <= SILENCE_LIMIT {
             let Some(message) = self.client.poll(POLL) else { continue };
-            let message = message?;
-            let event: Event<'_> = serde_json::from_slice(message.payload().unwrap_or_default())?;
+            let message = message.map_err(kafka)?;
+            let event = event(message.payload().unwrap_or_default())?;
             if event.kind == "INSERT" && event.database == database {
                 heard = Instant::now();
                 count += event.data.map_or(0, |rows| rows.len() as u64);
@@ -204,6 +206,16 @@ impl Consumer {
         }
         Ok(count)
     }
+}
+
+/// A problem of the Kafka client.
+fn kafka(error: KafkaError) -> Failure {
+    Failure::connection("Kafka")(error)
+}
+
+/// Reads a message.
+fn event(value: &[u8]) -> Result<Event<'_>, Failure> {
+    serde_json::from_slice(value).map_err(Failure::connection("a message that is not Canal-JSON"))
 }
 
 /// Milliseconds since the commit, by the clock of this machine.

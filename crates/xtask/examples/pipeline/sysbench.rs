@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::consumer::Consumer;
-use super::mysql::Connection;
-use super::report::SysbenchFigures;
-use crate::failure::Failure;
-use crate::program::Program;
+use crate::consumer::Consumer;
+use crate::mysql::Connection;
+use crate::report::SysbenchFigures;
+use xtask::{Failure, Program};
 
 /// Database of sysbench.
 const DATABASE: &str = "sbtest";
@@ -18,7 +17,7 @@ const TABLE_SIZE: u64 = 10_000;
 const SLACK: Duration = Duration::from_secs(120);
 
 /// Runs it against the stack, then checks that every row that the table holds came through the topic.
-pub(super) fn run(sql_port: u16, seconds: u64, consumer: &Consumer) -> Result<SysbenchFigures, Failure> {
+pub(crate) fn run(sql_port: u16, seconds: u64, consumer: &Consumer) -> Result<SysbenchFigures, Failure> {
     let mut connection = Connection::open(sql_port)?;
     connection.execute(&format!("CREATE DATABASE IF NOT EXISTS {DATABASE}"))?;
     let command = |action: &str| {

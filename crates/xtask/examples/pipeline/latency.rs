@@ -4,20 +4,20 @@ use serde::Serialize;
 
 /// A distribution of latencies, milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Latency {
+pub(crate) struct Latency {
     /// Half of all are not longer.
-    pub(super) p50_ms: u64,
+    pub(crate) p50_ms: u64,
     /// 99 % are not longer.
-    pub(super) p99_ms: u64,
+    pub(crate) p99_ms: u64,
     /// The longest.
-    pub(super) max_ms: u64,
+    pub(crate) max_ms: u64,
     /// How many were measured.
-    pub(super) samples: usize,
+    pub(crate) samples: usize,
 }
 
 impl Latency {
     /// The distribution of these; `None` if there are none.
-    pub(super) fn of(samples: &[u64]) -> Option<Self> {
+    pub(crate) fn of(samples: &[u64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
         sorted.sort_unstable();
         let max_ms = *sorted.last()?;

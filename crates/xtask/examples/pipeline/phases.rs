@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::Parser;
 
-use super::consumer::{Consumer, Received};
-use super::latency::Latency;
-use super::mysql::Connection;
-use super::report::{Report, Steady, Throughput};
-use super::stack::Stack;
-use super::{control, load, sysbench, table};
-use crate::failure::Failure;
+use crate::consumer::{Consumer, Received};
+use crate::latency::Latency;
+use crate::mysql::Connection;
+use crate::report::{Report, Steady, Throughput};
+use crate::stack::Stack;
+use crate::{control, load, sysbench, table};
+use xtask::Failure;
 
 /// Usual ports: SQL, HTTP API of the capture, Kafka.
 const SQL_PORT: u16 = 4000;
@@ -30,8 +30,9 @@ const WARM_UP_ROWS: u64 = 2_000;
 /// Connections of the phase with a given rate: enough that commits need not wait for each other.
 const STEADY_CONNECTIONS: u64 = 16;
 
-/// Flags.
-#[derive(Debug, Args)]
+/// Rows from SQL to a Kafka consumer: equality first, then figures.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench pipeline", max_term_width = 100)]
 pub(crate) struct PipelineArgs {
     /// Rows of the throughput phase.
     #[arg(long, default_value_t = 200_000)]
@@ -73,7 +74,9 @@ pub(crate) fn run(args: &PipelineArgs) -> Result<(), Failure> {
     stack.stop()?;
     println!("\n{report}");
     if let Some(path) = &args.json {
-        std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n").map_err(Failure::file(path))?;
+        let json =
+            serde_json::to_string_pretty(&report).map_err(|e| Failure::check(format!("figures: {e}")))?;
+        std::fs::write(path, json + "\n").map_err(Failure::file(path))?;
     }
     Ok(())
 }

@@ -1,21 +1,20 @@
 //! Memory and CPU time of a process, from Linux' `/proc`.
 
-use crate::failure::Failure;
-use crate::program::Program;
+use xtask::{Failure, Program};
 
 /// What a process uses.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Resident memory now, bytes.
-    pub(super) rss: u64,
+    pub(crate) rss: u64,
     /// The most that it was, bytes.
-    pub(super) peak_rss: u64,
+    pub(crate) peak_rss: u64,
     /// CPU time of all threads so far, seconds.
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
 }
 
 /// Reads what a process uses.
-pub(super) fn usage(pid: u32) -> Result<Usage, Failure> {
+pub(crate) fn usage(pid: u32) -> Result<Usage, Failure> {
     let read = |name: &str| {
         let path = std::path::PathBuf::from(format!("/proc/{pid}/{name}"));
         std::fs::read_to_string(&path).map_err(Failure::file(&path))

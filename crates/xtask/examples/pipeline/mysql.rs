@@ -4,8 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-
-use crate::failure::Failure;
+use xtask::Failure;
 
 /// Longest silence of the server.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,7 +26,7 @@ const ERROR: u8 = 0xff;
 const MORE_DATA: u8 = 0x01;
 
 /// A connection that is logged in as root.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Socket.
     stream: TcpStream,
     /// Who is talked to.
@@ -38,9 +37,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects and logs in.
-    pub(super) fn open(port: u16) -> Result<Self, Failure> {
+    pub(crate) fn open(port: u16) -> Result<Self, Failure> {
         let peer = format!("127.0.0.1:{port}");
-        let connect = || {
+        let connect = || -> std::io::Result<TcpStream> {
             let stream = TcpStream::connect(&peer)?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(READ_TIMEOUT))?;
@@ -78,7 +77,7 @@ impl Connection {
     }
 
     /// Runs a statement that returns no rows.
-    pub(super) fn execute(&mut self, sql: &str) -> Result<(), Failure> {
+    pub(crate) fn execute(&mut self, sql: &str) -> Result<(), Failure> {
         let packet = self.query(sql)?;
         match packet.first() {
             Some(&OK) => Ok(()),
@@ -87,7 +86,7 @@ impl Connection {
     }
 
     /// Runs a query; the text of the first value of the first row.
-    pub(super) fn value(&mut self, sql: &str) -> Result<String, Failure> {
+    pub(crate) fn value(&mut self, sql: &str) -> Result<String, Failure> {
         self.query(sql)?;
         let mut value = None;
         let mut ends = 0;
@@ -123,7 +122,7 @@ impl Connection {
 
     /// One packet.
     fn read_packet(&mut self) -> Result<Vec<u8>, Failure> {
-        let mut read = || {
+        let mut read = || -> std::io::Result<Vec<u8>> {
             let mut header = [0; 4];
             self.stream.read_exact(&mut header)?;
             let [a, b, c, sequence] = header;

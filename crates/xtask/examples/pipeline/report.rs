@@ -4,81 +4,81 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::latency::Latency;
+use crate::latency::Latency;
 
 /// Bytes of a mebibyte.
 const MIB: f64 = 1_048_576.0;
 
 /// Rows as fast as they go.
 #[derive(Debug, Serialize)]
-pub(super) struct Throughput {
+pub(crate) struct Throughput {
     /// Rows.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// Rows that came more than once.
-    pub(super) duplicates: u64,
+    pub(crate) duplicates: u64,
     /// From the first statement to the last answer, seconds.
-    pub(super) write_seconds: f64,
+    pub(crate) write_seconds: f64,
     /// From the first statement to the last event, seconds.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Rows per second, SQL to consumer.
-    pub(super) rows_per_second: f64,
+    pub(crate) rows_per_second: f64,
     /// Bytes of the messages' keys and values per second, in millions.
-    pub(super) megabytes_per_second: f64,
+    pub(crate) megabytes_per_second: f64,
     /// Mean bytes of a message.
-    pub(super) bytes_per_row: f64,
+    pub(crate) bytes_per_row: f64,
     /// CPU time of the process in this phase, seconds.
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
 }
 
 /// Rows at a given rate.
 #[derive(Debug, Serialize)]
-pub(super) struct Steady {
+pub(crate) struct Steady {
     /// Wanted rows per second.
-    pub(super) rate: u64,
+    pub(crate) rate: u64,
     /// Rows.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// Rows that came more than once.
-    pub(super) duplicates: u64,
+    pub(crate) duplicates: u64,
     /// How late the latest statement was sent, milliseconds: large if the server could not take the rate.
-    pub(super) latest_send_ms: u64,
+    pub(crate) latest_send_ms: u64,
     /// Commit to consumer.
-    pub(super) latency: Latency,
+    pub(crate) latency: Latency,
     /// CPU time of the process in this phase, seconds.
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
 }
 
 /// What sysbench measured.
 #[derive(Debug, Serialize)]
-pub(super) struct SysbenchFigures {
+pub(crate) struct SysbenchFigures {
     /// Threads.
-    pub(super) threads: u64,
+    pub(crate) threads: u64,
     /// Seconds.
-    pub(super) seconds: u64,
+    pub(crate) seconds: u64,
     /// Its own figure.
-    pub(super) transactions_per_second: f64,
+    pub(crate) transactions_per_second: f64,
     /// Rows of the table afterwards, all of which came through the topic.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// Everything.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Processors of this machine.
-    pub(super) processors: usize,
+    pub(crate) processors: usize,
     /// From the start of the process to ready, seconds.
-    pub(super) start_seconds: f64,
+    pub(crate) start_seconds: f64,
     /// Resident memory before any work, bytes.
-    pub(super) idle_rss_bytes: u64,
+    pub(crate) idle_rss_bytes: u64,
     /// Rows as fast as they go.
-    pub(super) throughput: Throughput,
+    pub(crate) throughput: Throughput,
     /// Rows at a given rate.
-    pub(super) steady: Option<Steady>,
+    pub(crate) steady: Option<Steady>,
     /// sysbench itself.
-    pub(super) sysbench: Option<SysbenchFigures>,
+    pub(crate) sysbench: Option<SysbenchFigures>,
     /// Most resident memory, bytes.
-    pub(super) peak_rss_bytes: u64,
+    pub(crate) peak_rss_bytes: u64,
     /// CPU time of the process, seconds.
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
 }
 
 impl fmt::Display for Report {
