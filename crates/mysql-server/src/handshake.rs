@@ -2,7 +2,7 @@
 
 use crate::auth::{NATIVE, SALT_BYTES};
 use crate::error::ProtocolError;
-use crate::wire::{Reader, put_lenenc};
+use crate::wire::{Reader, put_lenenc, put_lenenc_bytes};
 
 /// Capability flags.
 pub mod capability {
@@ -148,14 +148,17 @@ pub(crate) fn auth_switch(plugin: &str, salt: &[u8; SALT_BYTES]) -> Vec<u8> {
     out
 }
 
-/// An OK packet.
+/// An OK packet. Servers write the text with its length, whatever the documentation says of clients without session
+/// tracking.
 pub(crate) fn ok_packet(header: u8, affected: u64, last_id: u64, status: u16, warnings: u16, info: &str) -> Vec<u8> {
     let mut out = vec![header];
     put_lenenc(&mut out, affected);
     put_lenenc(&mut out, last_id);
     out.extend_from_slice(&status.to_le_bytes());
     out.extend_from_slice(&warnings.to_le_bytes());
-    out.extend_from_slice(info.as_bytes());
+    if !info.is_empty() {
+        put_lenenc_bytes(&mut out, info.as_bytes());
+    }
     out
 }
 
@@ -176,6 +179,12 @@ mod tests {
         let login = Login::parse(&packet).expect("valid");
         assert_eq!((login.user.as_str(), login.database.as_str()), ("root", "test"));
         assert_eq!((login.auth.as_slice(), login.plugin.as_str()), (b"hi".as_slice(), NATIVE));
+    }
+
+    #[test]
+    fn the_text_of_an_ok_packet_has_its_length() {
+        assert_eq!(ok_packet(0, 2, 0, 2, 0, "Records: 2"), b"\0\x02\0\x02\0\0\0\x0aRecords: 2");
+        assert_eq!(ok_packet(0, 2, 0, 2, 0, "").len(), 7);
     }
 
     proptest! {
