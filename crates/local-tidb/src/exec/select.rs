@@ -13,7 +13,7 @@ use super::relation::{From, JoinKind, Source};
 use super::{Exec, Row, access, group_key};
 use crate::catalog::lower;
 use crate::error::{Result, SqlError};
-use crate::expr::bind::{Aggregate, Scope, ScopeColumn};
+use crate::expr::bind::{Aggregate, MAX_DEPTH, Scope, ScopeColumn};
 use crate::expr::{Expr, ResultType};
 use crate::storage_error::from_client;
 use crate::store::entries;
@@ -370,10 +370,11 @@ impl Exec<'_> {
         binder.aggregates = Some(std::mem::take(aggregates));
         let bound = binder.bind(expr);
         *aggregates = binder.aggregates.take().unwrap_or_default();
+        let printable = binder.longest_chain < MAX_DEPTH;
         let bound = bound?;
         let column = match (&bound, scope_column(&bound, scope)) {
             (_, Some(c)) => named_column(c, alias.unwrap_or_else(|| c.name.clone())),
-            (bound, None) => ResultColumn::computed(alias.unwrap_or_else(|| item_name(expr)), bound.ty().clone()),
+            (bound, None) => ResultColumn::computed(alias.unwrap_or_else(|| if printable { item_name(expr) } else { "expr".to_owned() }), bound.ty().clone()),
         };
         out.push((bound, column));
         Ok(())

@@ -1,7 +1,7 @@
 //! Binding: from parsed expressions to [`Expr`], with names resolved.
 
 use sqlparser::ast::{
-    self, BinaryOperator as Op, CastKind, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    self, BinaryOperator as Op, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     Query, UnaryOperator, Value,
 };
 use tidb_codec::Datum;
@@ -14,7 +14,7 @@ use crate::collation;
 use crate::error::{Result, SqlError};
 
 /// Deepest nesting of expressions that is followed.
-const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 200;
 
 /// A column that expressions may name.
 #[derive(Debug, Clone)]
@@ -131,6 +131,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) aliases: Vec<(String, Expr)>,
     /// A backslash in a `LIKE` pattern is an ordinary character.
     pub(crate) no_backslash_escapes: bool,
+    /// Longest chain of `AND` or `OR` met: such expressions are too deep to be printed.
+    pub(crate) longest_chain: usize,
     depth: usize,
 }
 
@@ -141,6 +143,10 @@ fn operator(name: &'static str, eval: EvalFn, args: Vec<Expr>, ty: ResultType) -
 
 fn predicate(name: &'static str, eval: EvalFn, args: Vec<Expr>) -> Expr {
     operator(name, eval, args, ResultType::boolean())
+}
+
+fn negate_if(negated: bool, expr: Expr) -> Expr {
+    if negated { predicate("not", ops::not, vec![expr]) } else { expr }
 }
 
 impl<'a> Binder<'a> {
@@ -162,6 +168,7 @@ impl<'a> Binder<'a> {
             new_row: None,
             aliases: Vec::new(),
             no_backslash_escapes: false,
+            longest_chain: 0,
             depth: 0,
         }
     }
@@ -184,30 +191,161 @@ impl<'a> Binder<'a> {
         exprs.iter().map(|e| self.bind(e)).collect()
     }
 
+    /// Sends each form to a function of its own, so that the frames of deep expressions stay small.
     fn bind_inner(&mut self, expr: &Ast) -> Result<Expr> {
-        if let Some((value, ty)) = literal::plain(expr)? {
-            return Ok(Expr::constant(value, ty));
+        match expr {
+            Ast::Nested(inner) => self.bind(inner),
+            Ast::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Ast::UnaryOp { op, expr } => self.unary(*op, expr),
+            Ast::Function(function) => self.function(function),
+            Ast::Identifier(ident) => self.identifier(std::slice::from_ref(ident)),
+            Ast::CompoundIdentifier(path) => self.identifier(path),
+            Ast::Value(v) => self.value(&v.value),
+            Ast::IsNull(_)
+            | Ast::IsNotNull(_)
+            | Ast::IsTrue(_)
+            | Ast::IsNotTrue(_)
+            | Ast::IsFalse(_)
+            | Ast::IsNotFalse(_)
+            | Ast::IsUnknown(_)
+            | Ast::IsNotUnknown(_) => self.is_test(expr),
+            Ast::InList { .. } | Ast::Between { .. } | Ast::Like { .. } => self.predicate(expr),
+            Ast::InSubquery { .. } | Ast::Exists { .. } | Ast::Subquery(_) => self.subquery(expr),
+            Ast::Cast { expr, data_type, .. } | Ast::Convert { expr, data_type: Some(data_type), .. } => {
+                let ty = cast_type::of(data_type)?;
+                self.cast(expr, ty)
+            }
+            Ast::Convert { expr, charset: Some(charset), .. } => self.convert_using(expr, &charset.to_string()),
+            Ast::Collate { expr, collation } => self.collate(expr, &collation.to_string()),
+            Ast::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())
+            }
+            other => self.rare(other),
         }
-        Ok(match expr {
-            Ast::Identifier(ident) => self.identifier(std::slice::from_ref(ident))?,
-            Ast::CompoundIdentifier(path) => self.identifier(path)?,
-            Ast::Nested(inner) => self.bind(inner)?,
-            Ast::Value(v) => self.placeholder(&v.value)?,
-            Ast::Prefixed { prefix, value } => self.introduced(&prefix.value, value)?,
-            Ast::Tuple(parts) => Expr::Row(self.bind_all(parts)?),
-            Ast::IsNull(e) => predicate("isnull", ops::is_null, vec![self.bind(e)?]),
-            Ast::IsNotNull(e) => self.negated(true, |b| Ok(predicate("isnull", ops::is_null, vec![b.bind(e)?])))?,
-            Ast::IsTrue(e) => predicate("istrue", ops::is_true, vec![self.bind(e)?]),
-            Ast::IsNotTrue(e) => self.negated(true, |b| Ok(predicate("istrue", ops::is_true, vec![b.bind(e)?])))?,
-            Ast::IsFalse(e) => predicate("isfalse", ops::is_false, vec![self.bind(e)?]),
-            Ast::IsNotFalse(e) => self.negated(true, |b| Ok(predicate("isfalse", ops::is_false, vec![b.bind(e)?])))?,
-            Ast::IsUnknown(e) => predicate("isnull", ops::is_null, vec![self.bind(e)?]),
-            Ast::IsNotUnknown(e) => self.negated(true, |b| Ok(predicate("isnull", ops::is_null, vec![b.bind(e)?])))?,
+    }
+
+    #[inline(never)]
+    fn value(&mut self, value: &Value) -> Result<Expr> {
+        if matches!(value, Value::Placeholder(_)) {
+            return self.placeholder(value);
+        }
+        literal::value(value).map(|(value, ty)| Expr::constant(value, ty))
+    }
+
+    /// Forms with a syntax of their own that are no operators.
+    #[inline(never)]
+    fn rare(&mut self, expr: &Ast) -> Result<Expr> {
+        match expr {
+            Ast::Prefixed { prefix, value } => self.introduced(&prefix.value, value),
+            Ast::Tuple(parts) => self.bind_all(parts).map(Expr::Row),
+            Ast::TypedString(typed) => {
+                let (value, text_type) = literal::value(&typed.value.value)?;
+                let ty = self.typed_literal(&typed.data_type, &typed.value.value)?;
+                Ok(Expr::Cast { expr: Box::new(Expr::constant(value, text_type)), ty })
+            }
+            Ast::Extract { field, expr, .. } => {
+                let args = self.bind_refs(&[expr])?;
+                functions::call(&field.to_string(), args).map_err(|_| SqlError::unsupported(format!("EXTRACT({field})")))
+            }
+            Ast::Ceil { expr, .. } => self.call("ceil", &[expr]),
+            Ast::Floor { expr, .. } => self.call("floor", &[expr]),
+            Ast::Position { expr, r#in } => self.call("position", &[expr, r#in]),
+            Ast::Substring { expr, substring_from, substring_for, .. } => {
+                let parts: Vec<&Ast> =
+                    [Some(expr), substring_from.as_ref(), substring_for.as_ref()].into_iter().flatten().map(Box::as_ref).collect();
+                self.call("substring", &parts)
+            }
+            Ast::Trim { trim_where, trim_what, expr, .. } => {
+                let name = match trim_where {
+                    Some(ast::TrimWhereField::Leading) => "ltrim",
+                    Some(ast::TrimWhereField::Trailing) => "rtrim",
+                    _ => "trim",
+                };
+                let parts: Vec<&Ast> = [Some(expr), trim_what.as_ref()].into_iter().flatten().map(Box::as_ref).collect();
+                self.call(name, &parts)
+            }
+            other => Err(SqlError::unsupported(format!("expression {other}"))),
+        }
+    }
+
+    /// A call of a built-in function.
+    fn call(&mut self, name: &str, args: &[&Ast]) -> Result<Expr> {
+        let args = self.bind_refs(args)?;
+        functions::call(name, args)
+    }
+
+    fn bind_refs(&mut self, exprs: &[&Ast]) -> Result<Vec<Expr>> {
+        exprs.iter().map(|e| self.bind(e)).collect()
+    }
+
+    fn cast(&mut self, expr: &Ast, ty: ResultType) -> Result<Expr> {
+        let expr = Box::new(self.bind(expr)?);
+        Ok(Expr::Cast { expr, ty })
+    }
+
+    #[inline(never)]
+    fn convert_using(&mut self, expr: &Ast, charset: &str) -> Result<Expr> {
+        let collation = collation::default_of(charset)
+            .ok_or_else(|| SqlError::new(1115, format!("Unknown character set: '{charset}'")))?;
+        self.cast(expr, ResultType::text_of(-1, collation))
+    }
+
+    #[inline(never)]
+    fn collate(&mut self, expr: &Ast, name: &str) -> Result<Expr> {
+        let found = collation::by_name(name.trim_matches('`')).ok_or_else(|| {
+            SqlError::new(1273, format!("Unsupported collation when new collation is enabled: '{name}'"))
+        })?;
+        self.cast(expr, ResultType::text_of(-1, found))
+    }
+
+    /// `IS NULL` and its kin.
+    #[inline(never)]
+    fn is_test(&mut self, expr: &Ast) -> Result<Expr> {
+        let (inner, name, eval, negated): (_, _, EvalFn, _) = match expr {
+            Ast::IsTrue(e) => (e, "istrue", ops::is_true, false),
+            Ast::IsNotTrue(e) => (e, "istrue", ops::is_true, true),
+            Ast::IsFalse(e) => (e, "isfalse", ops::is_false, false),
+            Ast::IsNotFalse(e) => (e, "isfalse", ops::is_false, true),
+            Ast::IsNull(e) | Ast::IsUnknown(e) => (e, "isnull", ops::is_null, false),
+            Ast::IsNotNull(e) | Ast::IsNotUnknown(e) => (e, "isnull", ops::is_null, true),
+            other => return Err(SqlError::unsupported(format!("expression {other}"))),
+        };
+        let args = vec![self.bind(inner)?];
+        Ok(negate_if(negated, predicate(name, eval, args)))
+    }
+
+    #[inline(never)]
+    fn predicate(&mut self, expr: &Ast) -> Result<Expr> {
+        match expr {
             Ast::InList { expr, list, negated } => {
                 let mut args = vec![self.bind(expr)?];
                 args.extend(self.bind_all(list)?);
-                self.negated(*negated, |_| Ok(predicate("in", ops::in_list, args)))?
+                Ok(negate_if(*negated, predicate("in", ops::in_list, args)))
             }
+            Ast::Between { expr, negated, low, high } => {
+                let value = self.bind(expr)?;
+                let above = predicate("ge", ops::ge, vec![value.clone(), self.bind(low)?]);
+                let below = predicate("le", ops::le, vec![value, self.bind(high)?]);
+                Ok(negate_if(*negated, predicate("and", ops::and, vec![above, below])))
+            }
+            Ast::Like { negated, any: false, expr, pattern, escape_char } => {
+                let mut args = vec![self.bind(expr)?, self.bind(pattern)?];
+                args.push(match escape_char {
+                    Some(e) => self.bind(e)?,
+                    None => {
+                        let mark = if self.no_backslash_escapes { "" } else { "\\" };
+                        Expr::constant(Datum::Bytes(mark.as_bytes().to_vec()), ResultType::text())
+                    }
+                });
+                Ok(negate_if(*negated, predicate("like", ops::like, args)))
+            }
+            other => Err(SqlError::unsupported(format!("expression {other}"))),
+        }
+    }
+
+    #[inline(never)]
+    fn subquery(&mut self, expr: &Ast) -> Result<Expr> {
+        Ok(match expr {
             Ast::InSubquery { expr, subquery, negated } => {
                 let expr = Box::new(self.bind(expr)?);
                 Expr::InSubquery { expr, slot: self.slot(subquery), negated: *negated, ty: ResultType::boolean() }
@@ -216,76 +354,6 @@ impl<'a> Binder<'a> {
                 Expr::Exists { slot: self.slot(subquery), negated: *negated, ty: ResultType::boolean() }
             }
             Ast::Subquery(query) => Expr::Subquery { slot: self.slot(query), ty: ResultType::text() },
-            Ast::Between { expr, negated, low, high } => {
-                let (value, low, high) = (self.bind(expr)?, self.bind(low)?, self.bind(high)?);
-                let above = predicate("ge", ops::ge, vec![value.clone(), low]);
-                let below = predicate("le", ops::le, vec![value, high]);
-                self.negated(*negated, |_| Ok(predicate("and", ops::and, vec![above, below])))?
-            }
-            Ast::Like { negated, any: false, expr, pattern, escape_char } => {
-                let escape = match escape_char {
-                    Some(e) => self.bind(e)?,
-                    None => {
-                        let mark = if self.no_backslash_escapes { "" } else { "\\" };
-                        Expr::constant(Datum::Bytes(mark.as_bytes().to_vec()), ResultType::text())
-                    }
-                };
-                let args = vec![self.bind(expr)?, self.bind(pattern)?, escape];
-                self.negated(*negated, |_| Ok(predicate("like", ops::like, args)))?
-            }
-            Ast::BinaryOp { left, op, right } => self.binary(left, op, right)?,
-            Ast::UnaryOp { op, expr } => self.unary(*op, expr)?,
-            Ast::Cast { kind, expr, data_type, .. } => {
-                let _ = CastKind::Cast == *kind;
-                Expr::Cast { expr: Box::new(self.bind(expr)?), ty: cast_type::of(data_type)? }
-            }
-            Ast::Convert { expr, data_type: Some(data_type), .. } => {
-                Expr::Cast { expr: Box::new(self.bind(expr)?), ty: cast_type::of(data_type)? }
-            }
-            Ast::Convert { expr, charset: Some(charset), .. } => {
-                let name = charset.to_string();
-                let collation = collation::default_of(&name)
-                    .ok_or_else(|| SqlError::new(1115, format!("Unknown character set: '{name}'")))?;
-                Expr::Cast { expr: Box::new(self.bind(expr)?), ty: ResultType::text_of(-1, collation) }
-            }
-            Ast::Collate { expr, collation } => {
-                let name = collation.to_string();
-                let found = collation::by_name(name.trim_matches('`'))
-                    .ok_or_else(|| SqlError::new(1273, format!("Unsupported collation when new collation is enabled: '{name}'")))?;
-                Expr::Cast { expr: Box::new(self.bind(expr)?), ty: ResultType::text_of(-1, found) }
-            }
-            Ast::TypedString(typed) => {
-                let text = literal::value(&typed.value.value)?;
-                Expr::Cast { expr: Box::new(Expr::constant(text.0, text.1)), ty: self.typed_literal(&typed.data_type, &typed.value.value)? }
-            }
-            Ast::Function(function) => self.function(function)?,
-            Ast::Case { operand, conditions, else_result, .. } => {
-                self.case(operand.as_deref(), conditions, else_result.as_deref())?
-            }
-            Ast::Extract { field, expr, .. } => functions::call(&field.to_string(), vec![self.bind(expr)?])
-                .map_err(|_| SqlError::unsupported(format!("EXTRACT({field})")))?,
-            Ast::Ceil { expr, .. } => functions::call("ceil", vec![self.bind(expr)?])?,
-            Ast::Floor { expr, .. } => functions::call("floor", vec![self.bind(expr)?])?,
-            Ast::Position { expr, r#in } => functions::call("position", vec![self.bind(expr)?, self.bind(r#in)?])?,
-            Ast::Substring { expr, substring_from, substring_for, .. } => {
-                let mut args = vec![self.bind(expr)?];
-                for part in [substring_from, substring_for].into_iter().flatten() {
-                    args.push(self.bind(part)?);
-                }
-                functions::call("substring", args)?
-            }
-            Ast::Trim { trim_where, trim_what, expr, .. } => {
-                let name = match trim_where {
-                    Some(ast::TrimWhereField::Leading) => "ltrim",
-                    Some(ast::TrimWhereField::Trailing) => "rtrim",
-                    _ => "trim",
-                };
-                let mut args = vec![self.bind(expr)?];
-                if let Some(what) = trim_what {
-                    args.push(self.bind(what)?);
-                }
-                functions::call(name, args)?
-            }
             other => return Err(SqlError::unsupported(format!("expression {other}"))),
         })
     }
@@ -307,11 +375,6 @@ impl<'a> Binder<'a> {
     fn slot(&mut self, query: &Query) -> usize {
         self.subqueries.push(query.clone());
         self.subqueries.len() - 1
-    }
-
-    fn negated(&mut self, negated: bool, build: impl FnOnce(&mut Self) -> Result<Expr>) -> Result<Expr> {
-        let inner = build(self)?;
-        Ok(if negated { predicate("not", ops::not, vec![inner]) } else { inner })
     }
 
     fn placeholder(&self, value: &Value) -> Result<Expr> {
@@ -380,67 +443,50 @@ impl<'a> Binder<'a> {
     }
 
     fn unary(&mut self, op: UnaryOperator, expr: &Ast) -> Result<Expr> {
+        // `-9223372036854775808` is one number.
+        if op == UnaryOperator::Minus
+            && let Ast::Value(v) = expr
+            && let Value::Number(digits, _) = &v.value
+        {
+            return literal::number(&format!("-{digits}")).map(|(value, ty)| Expr::constant(value, ty));
+        }
         let operand = self.bind(expr)?;
-        Ok(match op {
-            UnaryOperator::Plus => operand,
-            UnaryOperator::Minus => {
-                let ty = ops::arithmetic_type(operand.ty(), &ResultType::int(), false, false);
-                let ty = if operand.ty().is_integer() { ResultType::int() } else { ty };
-                operator("-", ops::negate, vec![operand], ty)
-            }
-            UnaryOperator::Not | UnaryOperator::BangNot => predicate("not", ops::not, vec![operand]),
-            UnaryOperator::BitwiseNot => operator("~", ops::bit_not, vec![operand], ResultType::uint()),
-            other => return Err(SqlError::unsupported(format!("operator {other}"))),
-        })
+        apply_unary(op, operand)
     }
 
     fn binary(&mut self, left: &Ast, op: &Op, right: &Ast) -> Result<Expr> {
         if let (Op::Plus | Op::Minus, Ast::Interval(i)) = (op, right) {
-            let date = self.bind(left)?;
-            return self.date_add(date, i, *op == Op::Minus);
+            return self.date_add(left, i, *op == Op::Minus);
         }
         if let (Op::Plus, Ast::Interval(i)) = (op, left) {
-            let date = self.bind(right)?;
-            return self.date_add(date, i, false);
+            return self.date_add(right, i, false);
         }
-        let args = vec![self.bind(left)?, self.bind(right)?];
-        let arithmetic = |divides: bool, multiplies: bool| match args.as_slice() {
-            [a, b] => ops::arithmetic_type(a.ty(), b.ty(), divides, multiplies),
-            _ => ResultType::double(),
-        };
-        Ok(match op {
-            Op::Plus => operator("+", ops::add, args.clone(), arithmetic(false, false)),
-            Op::Minus => operator("-", ops::subtract, args.clone(), arithmetic(false, false)),
-            Op::Multiply => operator("*", ops::multiply, args.clone(), arithmetic(false, true)),
-            Op::Divide => operator("/", ops::divide, args.clone(), arithmetic(true, false)),
-            Op::Modulo => operator("%", ops::modulo, args.clone(), arithmetic(false, false)),
-            Op::MyIntegerDivide => {
-                let unsigned = args.iter().any(|a| a.ty().is_unsigned());
-                operator("div", ops::int_divide, args, if unsigned { ResultType::uint() } else { ResultType::int() })
-            }
-            Op::And => predicate("and", ops::and, args),
-            Op::Or => predicate("or", ops::or, args),
-            Op::Xor => predicate("xor", ops::xor, args),
-            Op::Eq => predicate("eq", ops::eq, args),
-            Op::NotEq => predicate("ne", ops::ne, args),
-            Op::Lt => predicate("lt", ops::lt, args),
-            Op::LtEq => predicate("le", ops::le, args),
-            Op::Gt => predicate("gt", ops::gt, args),
-            Op::GtEq => predicate("ge", ops::ge, args),
-            Op::Spaceship => predicate("nulleq", ops::null_safe_eq, args),
-            Op::BitwiseAnd => operator("&", ops::bit_and, args, ResultType::uint()),
-            Op::BitwiseOr => operator("|", ops::bit_or, args, ResultType::uint()),
-            Op::BitwiseXor => operator("^", ops::bit_xor, args, ResultType::uint()),
-            Op::PGBitwiseShiftLeft => operator("<<", ops::shift_left, args, ResultType::uint()),
-            Op::PGBitwiseShiftRight => operator(">>", ops::shift_right, args, ResultType::uint()),
-            Op::StringConcat => functions::call("concat", args)?,
-            Op::Arrow => functions::call("json_extract", args)?,
-            Op::LongArrow => functions::call("json_unquote", vec![functions::call("json_extract", args)?])?,
-            other => return Err(SqlError::unsupported(format!("operator {other}"))),
-        })
+        if matches!(op, Op::And | Op::Or) {
+            return self.chain(left, op, right);
+        }
+        let args = self.bind_refs(&[left, right])?;
+        apply_binary(op, args)
     }
 
-    fn date_add(&mut self, date: Expr, i: &ast::Interval, negative: bool) -> Result<Expr> {
+    /// `a AND b AND c …`, as one call however many there are.
+    fn chain(&mut self, left: &Ast, op: &Op, right: &Ast) -> Result<Expr> {
+        let mut parts = vec![right];
+        let mut rest = left;
+        while let Ast::BinaryOp { left, op: inner, right } = rest
+            && inner == op
+        {
+            parts.push(right);
+            rest = left;
+        }
+        parts.push(rest);
+        self.longest_chain = self.longest_chain.max(parts.len());
+        let args = parts.into_iter().rev().map(|part| self.bind(part)).collect::<Result<Vec<_>>>()?;
+        Ok(if *op == Op::And { predicate("and", ops::and, args) } else { predicate("or", ops::or, args) })
+    }
+
+    #[inline(never)]
+    fn date_add(&mut self, date: &Ast, i: &ast::Interval, negative: bool) -> Result<Expr> {
+        let date = self.bind(date)?;
         let field = i.leading_field.as_ref().map(ToString::to_string).unwrap_or_default();
         let unit = interval::unit(&field).ok_or_else(|| SqlError::unsupported(format!("INTERVAL unit {field}")))?;
         let value = self.bind(&i.value)?;
@@ -500,15 +546,17 @@ impl<'a> Binder<'a> {
 
     /// Functions whose arguments are no plain expressions, then all others.
     fn special_or_builtin(&mut self, name: &str, raw: &[&Ast]) -> Result<Expr> {
+        if matches!(name, "date_add" | "adddate" | "date_sub" | "subdate" | "timestampadd" | "timestampdiff") {
+            return self.date_function(name, raw);
+        }
+        self.call(name, raw)
+    }
+
+    #[inline(never)]
+    fn date_function(&mut self, name: &str, raw: &[&Ast]) -> Result<Expr> {
         match (name, raw) {
-            ("date_add" | "adddate", [date, Ast::Interval(i)]) => {
-                let date = self.bind(date)?;
-                self.date_add(date, i, false)
-            }
-            ("date_sub" | "subdate", [date, Ast::Interval(i)]) => {
-                let date = self.bind(date)?;
-                self.date_add(date, i, true)
-            }
+            ("date_add" | "adddate", [date, Ast::Interval(i)]) => self.date_add(date, i, false),
+            ("date_sub" | "subdate", [date, Ast::Interval(i)]) => self.date_add(date, i, true),
             ("adddate" | "subdate", [date, days]) => {
                 let (date, days) = (self.bind(date)?, self.bind(days)?);
                 let unit = interval::unit("day").ok_or_else(|| SqlError::unsupported("ADDDATE"))?;
@@ -522,13 +570,11 @@ impl<'a> Binder<'a> {
             }
             ("timestampdiff", [Ast::Identifier(unit), a, b]) => {
                 let unit = Expr::constant(Datum::Bytes(unit.value.clone().into_bytes()), ResultType::text());
-                let args = vec![unit, self.bind(a)?, self.bind(b)?];
+                let mut args = vec![unit];
+                args.extend(self.bind_refs(&[a, b])?);
                 functions::call(name, args)
             }
-            _ => {
-                let args = raw.iter().map(|e| self.bind(e)).collect::<Result<Vec<_>>>()?;
-                functions::call(name, args)
-            }
+            _ => self.call(name, raw),
         }
     }
 
@@ -586,6 +632,57 @@ impl<'a> Binder<'a> {
         }
         Ok((args, separator))
     }
+}
+
+#[inline(never)]
+fn apply_unary(op: UnaryOperator, operand: Expr) -> Result<Expr> {
+    Ok(match op {
+        UnaryOperator::Plus => operand,
+        UnaryOperator::Minus => {
+            let ty = ops::arithmetic_type(operand.ty(), &ResultType::int(), false, false);
+            let ty = if operand.ty().is_integer() { ResultType::int() } else { ty };
+            operator("-", ops::negate, vec![operand], ty)
+        }
+        UnaryOperator::Not | UnaryOperator::BangNot => predicate("not", ops::not, vec![operand]),
+        UnaryOperator::BitwiseNot => operator("~", ops::bit_not, vec![operand], ResultType::uint()),
+        other => return Err(SqlError::unsupported(format!("operator {other}"))),
+    })
+}
+
+#[inline(never)]
+fn apply_binary(op: &Op, args: Vec<Expr>) -> Result<Expr> {
+    let arithmetic = |divides: bool, multiplies: bool| match args.as_slice() {
+        [a, b] => ops::arithmetic_type(a.ty(), b.ty(), divides, multiplies),
+        _ => ResultType::double(),
+    };
+    let unsigned = args.iter().any(|a| a.ty().is_unsigned());
+    let (name, eval, ty): (_, EvalFn, _) = match op {
+        Op::Plus => ("+", ops::add, arithmetic(false, false)),
+        Op::Minus => ("-", ops::subtract, arithmetic(false, false)),
+        Op::Multiply => ("*", ops::multiply, arithmetic(false, true)),
+        Op::Divide => ("/", ops::divide, arithmetic(true, false)),
+        Op::Modulo => ("%", ops::modulo, arithmetic(false, false)),
+        Op::MyIntegerDivide if unsigned => ("div", ops::int_divide, ResultType::uint()),
+        Op::MyIntegerDivide => ("div", ops::int_divide, ResultType::int()),
+        Op::Xor => ("xor", ops::xor, ResultType::boolean()),
+        Op::Eq => ("eq", ops::eq, ResultType::boolean()),
+        Op::NotEq => ("ne", ops::ne, ResultType::boolean()),
+        Op::Lt => ("lt", ops::lt, ResultType::boolean()),
+        Op::LtEq => ("le", ops::le, ResultType::boolean()),
+        Op::Gt => ("gt", ops::gt, ResultType::boolean()),
+        Op::GtEq => ("ge", ops::ge, ResultType::boolean()),
+        Op::Spaceship => ("nulleq", ops::null_safe_eq, ResultType::boolean()),
+        Op::BitwiseAnd => ("&", ops::bit_and, ResultType::uint()),
+        Op::BitwiseOr => ("|", ops::bit_or, ResultType::uint()),
+        Op::BitwiseXor => ("^", ops::bit_xor, ResultType::uint()),
+        Op::PGBitwiseShiftLeft => ("<<", ops::shift_left, ResultType::uint()),
+        Op::PGBitwiseShiftRight => (">>", ops::shift_right, ResultType::uint()),
+        Op::StringConcat => return functions::call("concat", args),
+        Op::Arrow => return functions::call("json_extract", args),
+        Op::LongArrow => return functions::call("json_unquote", vec![functions::call("json_extract", args)?]),
+        other => return Err(SqlError::unsupported(format!("operator {other}"))),
+    };
+    Ok(operator(name, eval, args, ty))
 }
 
 fn date_add(date: Expr, value: Expr, unit: &'static interval::Unit, negative: bool) -> Expr {

@@ -31,21 +31,25 @@ fn truth_of(expr: &Expr, row: &[Datum], cx: &EvalContext) -> Result<Option<bool>
 }
 
 pub(crate) fn and(args: &[Expr], row: &[Datum], cx: &EvalContext, _: &ResultType) -> Result<Datum> {
-    let left = truth_of(arg(args, 0)?, row, cx)?;
-    if left == Some(false) {
-        return Ok(Datum::Int(0));
+    let mut all = Some(true);
+    for arg in args {
+        match truth_of(arg, row, cx)? {
+            Some(false) => return Ok(Datum::Int(0)),
+            other => all = all.and(other),
+        }
     }
-    let right = truth_of(arg(args, 1)?, row, cx)?;
-    Ok(boolean(if right == Some(false) { Some(false) } else { left.and(right) }))
+    Ok(boolean(all))
 }
 
 pub(crate) fn or(args: &[Expr], row: &[Datum], cx: &EvalContext, _: &ResultType) -> Result<Datum> {
-    let left = truth_of(arg(args, 0)?, row, cx)?;
-    if left == Some(true) {
-        return Ok(Datum::Int(1));
+    let mut none = Some(false);
+    for arg in args {
+        match truth_of(arg, row, cx)? {
+            Some(true) => return Ok(Datum::Int(1)),
+            other => none = none.and(other),
+        }
     }
-    let right = truth_of(arg(args, 1)?, row, cx)?;
-    Ok(boolean(if right == Some(true) { Some(true) } else { left.and(right) }))
+    Ok(boolean(none))
 }
 
 pub(crate) fn xor(args: &[Expr], row: &[Datum], cx: &EvalContext, _: &ResultType) -> Result<Datum> {

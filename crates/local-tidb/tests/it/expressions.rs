@@ -69,3 +69,24 @@ async fn functions_and_operators_answer_as_mysql_does() {
     assert_eq!(c.err("SELEC 1").await.code, 1064);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_and_long_expressions_are_answered_or_refused() {
+    let cluster = Cluster::start().await;
+    let mut c = cluster.session();
+    let many = vec!["1=2"; 3000].join(" OR ");
+    assert_eq!(c.value(&format!("SELECT {many}")).await, "0");
+    for depth in [50, 150, 1000, 20_000] {
+        let nested = format!("SELECT {}1{}", "(".repeat(depth), ")".repeat(depth));
+        let calls = format!("SELECT {}1{}", "ABS(".repeat(depth), ")".repeat(depth));
+        let sum = format!("SELECT {}1", "1+".repeat(depth));
+        let minus = format!("SELECT {}1", "- ".repeat(depth));
+        let selects = format!("SELECT {}1{}", "(SELECT ".repeat(depth), ")".repeat(depth));
+        for sql in [nested, calls, sum, minus, selects] {
+            if let Err(error) = c.session.execute(&sql).await {
+                assert!([1064, 1436].contains(&error.code), "{error}");
+            }
+        }
+    }
+    cluster.stop().await;
+}
