@@ -22,6 +22,9 @@ use subscription::{Source, Subscription, error_text, wait_for_topic};
 /// Bytes of a message that is not Canal-JSON which are shown.
 const SHOWN_BYTES: usize = 200;
 
+/// What follows this in a notice may change without being news.
+const DETAILS: &str = " ... (";
+
 /// How messages are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -60,16 +63,17 @@ pub(crate) struct ConsumeArgs {
 /// Tells people about the state of things on standard error, each thing once in a row.
 #[derive(Default)]
 struct Notices {
-    /// What was told last.
+    /// What was told last, without its details.
     last: String,
 }
 
 impl Notices {
     /// Tells something.
-    fn tell(&mut self, text: String) {
-        if text != self.last {
+    fn tell(&mut self, text: &str) {
+        let what = text.split(DETAILS).next().unwrap_or_default();
+        if what != self.last {
             eprintln!("{text}");
-            self.last = text;
+            what.clone_into(&mut self.last);
         }
     }
 
@@ -104,7 +108,7 @@ pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
     let was_missing = tokio::select! {
         biased;
         () = &mut stop => return Ok(()),
-        was_missing = wait_for_topic(&source, |text| notices.tell(text)) => was_missing?,
+        was_missing = wait_for_topic(&source, |text| notices.tell(&text)) => was_missing?,
     };
     // Whatever a topic holds that was not there when we came is new.
     source.from_beginning |= was_missing;
@@ -115,7 +119,7 @@ pub(crate) async fn run(args: ConsumeArgs) -> Result<(), Failure> {
         outcome = print_all(&args, &subscription, &mut notices) => outcome,
     };
     if !subscription.close().await {
-        notices.tell("the last offsets could not be committed: some messages will be seen again".to_owned());
+        notices.tell("the last offsets could not be committed: some messages will be seen again");
     }
     outcome
 }
@@ -165,17 +169,17 @@ fn tell_partitions(args: &ConsumeArgs, partitions: Option<&[i32]>, notices: &mut
     let Some(partitions) = partitions else { return };
     let numbers: Vec<_> = partitions.iter().map(i32::to_string).collect();
     let numbers = if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") };
-    notices.tell(format!("reading {} as group {}, partitions {numbers}", args.topic, args.group));
+    notices.tell(&format!("reading {} as group {}, partitions {numbers}", args.topic, args.group));
 }
 
 /// Tells about an error that passes by itself.
 fn tell_error(args: &ConsumeArgs, error: &KafkaError, notices: &mut Notices) {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-            notices.tell(format!("waiting for topic {} on {} ...", args.topic, args.brokers));
+            notices.tell(&format!("waiting for topic {} on {} ...", args.topic, args.brokers));
         }
         Some(RDKafkaErrorCode::AllBrokersDown) => {
-            notices.tell(format!("waiting for Kafka at {} ... ({})", args.brokers, error_text(error)));
+            notices.tell(&format!("waiting for Kafka at {} ... ({})", args.brokers, error_text(error)));
         }
         _ => tracing::debug!(%error, "consumer"),
     }

@@ -75,7 +75,12 @@ impl Api {
     }
 
     /// A request with any body.
-    pub(crate) async fn raw(&self, method: Method, path: &str, body: Option<String>) -> reqwest::Result<Answer> {
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> reqwest::Result<Answer> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.header("Content-Type", "application/json").body(body);

@@ -3,23 +3,17 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
-use crate::programs::{kcat, need, run, tidegate};
+use crate::programs::{kcat, line, need, run, tidegate};
 use crate::stack::{Ports, Stack, send_signal};
 use crate::wait::within;
 
-/// Longest wait for a line.
-const LINE_LIMIT: Duration = Duration::from_secs(30);
+/// Longest wait for the end of a program.
+const END_LIMIT: Duration = Duration::from_secs(30);
 /// An event.
 const EVENT: &str = r#"{"id":0,"database":"d","table":"t","pkNames":["a"],"isDdl":false,"type":"INSERT","es":0,"ts":0,"sql":"","sqlType":{"a":4},"mysqlType":{"a":"int"},"old":null,"data":[{"a":"N"}]}"#;
-
-/// The next line of a program.
-async fn line(lines: &mut Lines<impl AsyncRead + Unpin>) -> String {
-    let next = async { lines.next_line().await.expect("output").expect("the program ended") };
-    within("the next line", LINE_LIMIT, next).await
-}
 
 /// Sends messages to the topic, each a line.
 async fn produce(ports: Ports, lines: &str) {
@@ -32,7 +26,7 @@ async fn produce(ports: Ports, lines: &str) {
 /// Stops a consumer by a signal; it says goodbye to its group and exits with 0.
 async fn stop(mut child: Child, signal: &str) {
     send_signal(&child, signal).await;
-    let ended = within("end of the consumer", LINE_LIMIT, child.wait()).await.expect("it ended");
+    let ended = within("end of the consumer", END_LIMIT, child.wait()).await.expect("it ended");
     assert_eq!(ended.code(), Some(0), "after SIG{signal}");
 }
 
@@ -77,7 +71,11 @@ async fn a_message_that_is_no_event_is_told_with_its_place_and_passed() {
     need("kcat");
     let broker = Stack::start_with(&["--only", "kafka"]).await;
     let brokers = format!("127.0.0.1:{}", broker.ports.kafka);
-    produce(broker.ports, &format!("{}\nnot json \u{7}\n{}", EVENT.replace('N', "1"), EVENT.replace('N', "2"))).await;
+    produce(
+        broker.ports,
+        &format!("{}\nnot json \u{7}\n{}", EVENT.replace('N', "1"), EVENT.replace('N', "2")),
+    )
+    .await;
     let args = ["consume", "--brokers", &brokers, "--from-beginning", "--max", "3"];
     let ended = run(&mut tidegate(&args), "").await;
     assert_eq!(ended.code, Some(0), "{ended:?}");

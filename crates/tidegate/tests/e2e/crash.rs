@@ -32,7 +32,8 @@ const FEED: &str = "simple-replication-task";
 
 /// The seed: of the environment, or a new one.
 fn seed() -> u64 {
-    let seed = std::env::var("TIDEGATE_SEED").ok().map(|text| text.parse().expect("TIDEGATE_SEED is a number"));
+    let seed =
+        std::env::var("TIDEGATE_SEED").ok().map(|text| text.parse().expect("TIDEGATE_SEED is a number"));
     let seed = seed.unwrap_or_else(rand::random);
     println!("TIDEGATE_SEED={seed}");
     seed
@@ -86,8 +87,10 @@ async fn nothing_is_lost_when_the_stack_is_killed_twenty_times() {
     let api = stack.api();
     api.create(FEED, &api.sink(TOPIC), 0).await;
     let mut client = stack.sql().await;
-    let mut writers =
-        [Writer::create(&mut client, "left", seed ^ 1).await, Writer::create(&mut client, "right", seed ^ 2).await];
+    let mut writers = [
+        Writer::create(&mut client, "left", seed ^ 1).await,
+        Writer::create(&mut client, "right", seed ^ 2).await,
+    ];
     drop(client);
     let mut samples = Vec::new();
     for _ in 0..KILLS {
@@ -124,7 +127,10 @@ async fn nothing_is_lost_when_the_stack_is_killed_twenty_times() {
     }
     assert_eq!(rebuilt, tables);
     let repeated = samples.iter().find(|ts| timestamps.contains(ts));
-    assert_eq!(repeated, None, "a timestamp that was given out is also the commit timestamp of a transaction");
+    assert_eq!(
+        repeated, None,
+        "a timestamp that was given out is also the commit timestamp of a transaction"
+    );
     let count: usize = writers.iter().map(Writer::count).sum();
     println!("{count} transactions, {} messages, {} timestamps", messages.len(), samples.len());
 }

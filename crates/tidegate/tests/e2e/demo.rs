@@ -17,14 +17,18 @@ async fn the_demo_proves_itself() {
     let text = ended.ok();
     assert!(text.contains("exactly those of the statements, in order"), "{text}");
     for operation in ["INSERT", "UPDATE", "DELETE", "DDL"] {
-        assert!(text.lines().any(|line| line.contains(" ms  ") && line.contains(operation)), "{operation}: {text}");
+        assert!(
+            text.lines().any(|line| line.contains(" ms  ") && line.contains(operation)),
+            "{operation}: {text}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_demo_can_be_connected_to_until_it_is_stopped() {
     let mut command = tidegate(&["demo", "--keep"]);
-    let mut child = command.stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().expect("the program starts");
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().expect("the program starts");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
     let address = async {
         while let Some(line) = lines.next_line().await.expect("output") {

@@ -56,7 +56,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer with its table.
     pub(crate) async fn create(client: &mut SqlClient, table: &str, seed: u64) -> Self {
-        let sql = format!("CREATE TABLE test.{table} (id BIGINT PRIMARY KEY, tx BIGINT NOT NULL, note VARCHAR(60))");
+        let sql = format!(
+            "CREATE TABLE test.{table} (id BIGINT PRIMARY KEY, tx BIGINT NOT NULL, note VARCHAR(60))"
+        );
         client.query(&sql).await.expect("a table");
         Self {
             table: table.to_owned(),
@@ -111,8 +113,10 @@ impl Writer {
             Err(SqlError::Server { code, state, message }) => panic!("ERROR {code} ({state}): {message}"),
             Err(error) => return Err(error),
         };
-        let number = |value: &Option<String>| value.as_deref().and_then(|text| text.parse().ok()).expect("a number");
-        let rows: BTreeMap<i64, i64> = answer.rows.iter().map(|row| (number(&row[0]), number(&row[1]))).collect();
+        let number =
+            |value: &Option<String>| value.as_deref().and_then(|text| text.parse().ok()).expect("a number");
+        let rows: BTreeMap<i64, i64> =
+            answer.rows.iter().map(|row| (number(&row[0]), number(&row[1]))).collect();
         if let Some(transaction) = self.unsure.take() {
             let before = self.rows.clone();
             apply(&mut self.rows, &transaction);
@@ -163,7 +167,9 @@ impl Writer {
             let note: char = ('a'..='z').choose(&mut self.random).expect("a letter");
             let sql = match *operation {
                 "INSERT" => format!("INSERT INTO test.{table} VALUES ({id}, {number}, 'new {note}')"),
-                "UPDATE" => format!("UPDATE test.{table} SET tx = {number}, note = 'now {note}' WHERE id = {id}"),
+                "UPDATE" => {
+                    format!("UPDATE test.{table} SET tx = {number}, note = 'now {note}' WHERE id = {id}")
+                }
                 _ => format!("DELETE FROM test.{table} WHERE id = {id}"),
             };
             let affected = client.query(&sql).await?.affected;

@@ -3,6 +3,13 @@
 //!
 //! `cargo xtask test` installs the programs that these tests start (mysql, kcat, node with KafkaJS).
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends; helpers of tests are no different"
+)]
+
 mod api;
 mod broker_down;
 mod concurrent_split;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufRead, AsyncWriteExt, Lines};
 use tokio::process::Command;
 
 use crate::stack::Ports;
@@ -13,6 +13,9 @@ use crate::wait::within;
 
 /// Longest run of a program that ends by itself.
 const RUN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Longest wait for the next line of a program that runs.
+const LINE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The program under test.
 pub(crate) const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
@@ -60,6 +63,15 @@ pub(crate) async fn run(command: &mut Command, input: &str) -> Ended {
     let output = within(&program, RUN_LIMIT, work).await;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The next line of a program that runs.
+///
+/// # Panics
+/// If there is none in time.
+pub(crate) async fn line(lines: &mut Lines<impl AsyncBufRead + Unpin>) -> String {
+    let next = async { lines.next_line().await.expect("output").expect("the program goes on") };
+    within("the next line", LINE_LIMIT, next).await
 }
 
 /// `tidegate` with arguments.

@@ -76,16 +76,25 @@ pub(crate) fn changes(messages: &[Message]) -> Vec<Change> {
         let commit_ts = row.commit_ts.unwrap_or_else(|| panic!("{place}: no commit timestamp"));
         let mark = marks.get(&message.partition).copied().unwrap_or_default();
         assert!(commit_ts > mark, "{place}: {commit_ts} is new after the watermark {mark}");
-        let images = <[_; 1]>::try_from(row.rows).unwrap_or_else(|rows| panic!("{place}: {} rows", rows.len()));
+        let images =
+            <[_; 1]>::try_from(row.rows).unwrap_or_else(|rows| panic!("{place}: {} rows", rows.len()));
         let [images] = images;
         let key: Vec<_> =
             row.keys.iter().map(|name| images.data.get(name).flatten().map(str::to_owned)).collect();
         assert!(!key.is_empty(), "{place}: no key");
-        if let Some((partition, before)) = last.insert((row.table.clone(), key.clone()), (message.partition, commit_ts)) {
+        if let Some((partition, before)) =
+            last.insert((row.table.clone(), key.clone()), (message.partition, commit_ts))
+        {
             assert_eq!(partition, message.partition, "{place}: {key:?} was on another partition");
             assert!(before <= commit_ts, "{place}: {key:?} goes back from {before} to {commit_ts}");
         }
-        changes.push(Change { operation: row.operation, table: row.table, key, data: images.data, commit_ts });
+        changes.push(Change {
+            operation: row.operation,
+            table: row.table,
+            key,
+            data: images.data,
+            commit_ts,
+        });
     }
     changes
 }

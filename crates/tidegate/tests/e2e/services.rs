@@ -28,7 +28,10 @@ async fn ps_tells_by_probes_what_is_up() {
         let port = row["port"].as_u64().expect("a port");
         assert!(ports.all().map(u64::from).contains(&port), "{row}");
         if row["name"] == "kafka" {
-            assert_eq!((row["state"].as_str(), row["error"].as_str()), (Some("Down"), Some("connection refused")));
+            assert_eq!(
+                (row["state"].as_str(), row["error"].as_str()),
+                (Some("Down"), Some("connection refused"))
+            );
         } else {
             assert_eq!(row["state"], "Up", "{row}");
             assert!(row["version"].as_str().is_some_and(|version| !version.is_empty()), "{row}");

@@ -51,7 +51,14 @@ static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 impl Ports {
     /// The usual ports plus an offset.
     fn with_offset(offset: u16) -> Self {
-        Self { offset, sql: 4000 + offset, pd: 2379 + offset, kv: 20160 + offset, capture: 8300 + offset, kafka: 9092 + offset }
+        Self {
+            offset,
+            sql: 4000 + offset,
+            pd: 2379 + offset,
+            kv: 20160 + offset,
+            capture: 8300 + offset,
+            kafka: 9092 + offset,
+        }
     }
 
     /// All of them.
@@ -65,7 +72,8 @@ impl Ports {
         let taken = taken.get_or_insert_default();
         loop {
             let ports = Self::with_offset(rand::rng().random_range(OFFSETS));
-            let is_free = |port| !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+            let is_free =
+                |port| !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
             if ports.all().into_iter().all(is_free) {
                 taken.extend(ports.all());
                 return ports;

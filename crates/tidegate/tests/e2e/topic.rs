@@ -85,7 +85,8 @@ fn read(reader: &BaseConsumer, topic: &str) -> Vec<Message> {
     while missing > 0 {
         assert!(start.elapsed() < READ_LIMIT, "{missing} messages of {topic} do not come: {ends:?}");
         let Some(Ok(message)) = reader.poll(POLL) else { continue };
-        let end = ends.iter().find(|(partition, _)| *partition == message.partition()).map_or(0, |(_, end)| *end);
+        let end =
+            ends.iter().find(|(partition, _)| *partition == message.partition()).map_or(0, |(_, end)| *end);
         if message.offset() >= end {
             continue;
         }

@@ -10,12 +10,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When the time is over.
-pub(crate) async fn until<T, S: Debug>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -> Result<T, S>) -> T {
+pub(crate) async fn until<T, S: Debug>(
+    what: &str,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Result<T, S>,
+) -> T {
     let start = Instant::now();
     loop {
         match look().await {
             Ok(value) => return value,
-            Err(seen) if start.elapsed() >= limit => panic!("{what}: not within {limit:?}; last seen: {seen:?}"),
+            Err(seen) if start.elapsed() >= limit => {
+                panic!("{what}: not within {limit:?}; last seen: {seen:?}")
+            }
             Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use crate::event::{DdlEvent, Event};
-use crate::programs::{Cdc, kcat, mysql, node_consumer, run, tidegate};
+use crate::programs::{Cdc, kcat, line, mysql, node_consumer, run, tidegate};
 use crate::stack::{Stack, send_signal};
 use crate::wait::within;
 
-/// Longest wait for the next line of a consumer.
-const LINE_LIMIT: Duration = Duration::from_secs(30);
+/// Longest wait for the end of a program.
+const END_LIMIT: Duration = Duration::from_secs(30);
 /// What the user writes.
 const SCRIPT: &str = "
 CREATE DATABASE shop;
@@ -34,7 +34,10 @@ const ROWS: &str = "1\tZoe\t20.00\tNULL\n3\tCarol\t7.00\t1\n18446744073709551615
 /// Schema changes in order.
 const DDL: [(&str, &str); 3] = [
     ("QUERY", "CREATE DATABASE `shop`"),
-    ("CREATE", "CREATE TABLE `orders` (`id` BIGINT UNSIGNED PRIMARY KEY,`customer` VARCHAR(40) NOT NULL,`amount` DECIMAL(10,2))"),
+    (
+        "CREATE",
+        "CREATE TABLE `orders` (`id` BIGINT UNSIGNED PRIMARY KEY,`customer` VARCHAR(40) NOT NULL,`amount` DECIMAL(10,2))",
+    ),
     ("ALTER", "ALTER TABLE `orders` ADD COLUMN `paid` TINYINT(1)"),
 ];
 /// Row changes in order, as pretty output shows them behind the table.
@@ -68,14 +71,8 @@ impl NodeConsumer {
     }
 }
 
-/// The next line.
-async fn line(lines: &mut Lines<impl AsyncRead + Unpin>) -> String {
-    let next = async { lines.next_line().await.expect("output").expect("the program ended") };
-    within("the next line of a consumer", LINE_LIMIT, next).await
-}
-
 /// Skips lines up to one that begins with a text.
-async fn skip_to(lines: &mut Lines<impl AsyncRead + Unpin>, beginning: &str) -> String {
+async fn skip_to(lines: &mut Lines<impl AsyncBufRead + Unpin>, beginning: &str) -> String {
     loop {
         let text = line(lines).await;
         if text.starts_with(beginning) {
@@ -100,13 +97,16 @@ async fn what_mysql_writes_every_consumer_prints() {
     }
     check_values(&values);
     send_signal(&node.child, "TERM").await;
-    let ended = within("end of the consumer", LINE_LIMIT, node.child.wait()).await.expect("it ended");
+    let ended = within("end of the consumer", END_LIMIT, node.child.wait()).await.expect("it ended");
     assert_eq!(ended.code(), Some(0));
 
     check_kcat(&stack, &values).await;
     check_consume(&stack, &values).await;
     let server = format!("--server={}", stack.api().url());
-    let shown = cdc.run(&["cli", "changefeed", "query", &server, "-s", "-c", "simple-replication-task"], "").await.ok();
+    let shown = cdc
+        .run(&["cli", "changefeed", "query", &server, "-s", "-c", "simple-replication-task"], "")
+        .await
+        .ok();
     assert!(shown.contains("\"state\": \"normal\""), "{shown}");
     assert_eq!(stack.stop("INT").await.code(), Some(0), "{}", stack.log());
 }
@@ -182,6 +182,9 @@ async fn check_consume(stack: &Stack, values: &[String]) {
     let rows: Vec<_> = shown.iter().copied().filter(|line| !line.starts_with("DDL")).collect();
     assert_eq!(rows, CHANGES);
     for (kind, sql) in DDL {
-        assert!(shown.iter().any(|line| line.starts_with("DDL") && line.ends_with(&format!("  {kind}  {sql}"))), "{output}");
+        assert!(
+            shown.iter().any(|line| line.starts_with("DDL") && line.ends_with(&format!("  {kind}  {sql}"))),
+            "{output}"
+        );
     }
 }
