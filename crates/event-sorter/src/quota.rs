@@ -21,6 +21,8 @@ use crate::wait::FallWaiters;
 
 /// Share of the limit at which those who can make room start to do so, before anybody has to wait.
 pub(crate) const HIGH_SHARE: f64 = 0.8;
+/// Share of the limit at which they must make room at any price, because readers are about to stop.
+pub(crate) const CRITICAL_SHARE: f64 = 0.95;
 
 /// Who holds the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,8 +166,8 @@ impl MemoryQuota {
             counter.fetch_add(bytes, Ordering::Relaxed);
         }
         let before = self.total.fetch_add(bytes, Ordering::SeqCst);
-        let high = self.level(HIGH_SHARE);
-        if before < high && before.saturating_add(bytes) >= high {
+        let crossed = |share| (before..before.saturating_add(bytes)).contains(&(self.level(share) - 1));
+        if crossed(HIGH_SHARE) || crossed(CRITICAL_SHARE) {
             self.tell_high();
         }
         if let Some(parent) = &self.parent {
@@ -173,7 +175,8 @@ impl MemoryQuota {
         }
     }
 
-    /// Calls `callback` whenever the bytes in use, here or in a quota around, rise past [`HIGH_SHARE`]. It must be
+    /// Calls `callback` whenever the bytes in use, here or in a quota around, rise past [`HIGH_SHARE`] or
+    /// [`CRITICAL_SHARE`]. It must be
     /// quick, and is forgotten when the caller drops it.
     pub(crate) fn on_high(&self, callback: &Arc<dyn Fn() + Send + Sync>) {
         self.on_high.lock().push(Arc::downgrade(callback));

@@ -136,13 +136,27 @@ impl RunCursor {
         matches!(self.place, Place::Memory(_))
     }
 
-    /// Clones the rows that are left, if they are in memory.
-    pub(crate) fn rest_in_memory(&self) -> Vec<SortedRow> {
+    /// The rows that are left, wherever they are. The cursor stays where it is.
+    pub(crate) fn rest(&self, quota: &Arc<MemoryQuota>) -> Result<Vec<SortedRow>, SorterError> {
         match &self.place {
             Place::Memory(segment) => {
-                (self.next..self.rows).filter_map(|ordinal| segment.get(ordinal)).cloned().collect()
+                Ok((self.next..self.rows).filter_map(|ordinal| segment.get(ordinal)).cloned().collect())
             }
-            Place::Disk(_) => Vec::new(),
+            Place::Disk(run) => {
+                let mut rows = Vec::with_capacity(self.rows - self.next);
+                while self.next + rows.len() < self.rows {
+                    rows.extend(run.read_from(self.next + rows.len(), quota)?);
+                }
+                Ok(rows)
+            }
+        }
+    }
+
+    /// Bytes on disk of the whole run; 0 if it is in memory.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        match &self.place {
+            Place::Memory(_) => 0,
+            Place::Disk(run) => run.blocks.iter().map(|block| u64::from(block.length)).sum(),
         }
     }
 

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use crate::account::Account;
 use crate::error::SorterError;
 use crate::files::{SpillDir, SpillFile};
-use crate::quota::HIGH_SHARE;
+use crate::quota::{CRITICAL_SHARE, HIGH_SHARE};
 use crate::run::{DiskRun, write_run};
 use crate::table::Table;
 
@@ -24,7 +24,8 @@ use crate::table::Table;
 const START_SHARE: f64 = 0.75;
 /// ...and goes on down to this one.
 const STOP_SHARE: f64 = 0.4;
-/// Under pressure from others (the quota is high), less than this share of the own limit is not worth a file.
+/// Under pressure from others (the quota is high), less than this share of the own limit is not worth a file, until
+/// the pressure is critical: few small rows may keep many large frames in memory.
 const WORTH_SHARE: f64 = 1.0 / 16.0;
 /// Bytes that are collected before a write.
 const WRITE_BUFFER: usize = 1 << 20;
@@ -107,10 +108,13 @@ impl Spiller {
         let share = |share: f64| (self.account.limit as f64 * share) as usize;
         if weight > share(START_SHARE) {
             Some(weight - share(STOP_SHARE))
-        } else if weight > share(WORTH_SHARE) && self.account.quota.pressure() >= HIGH_SHARE {
-            Some(weight)
         } else {
-            None
+            let least = match self.account.quota.pressure() {
+                pressure if pressure >= CRITICAL_SHARE => 0,
+                pressure if pressure >= HIGH_SHARE => share(WORTH_SHARE),
+                _ => return None,
+            };
+            (weight > least).then_some(weight)
         }
     }
 

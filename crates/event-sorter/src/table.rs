@@ -52,6 +52,28 @@ impl Batch {
     }
 }
 
+/// Runs of a table from which small ones are joined. A run that is being read costs a block (64 KiB) of memory.
+const MAX_RUNS: usize = 64;
+/// Bytes on disk that are read back to be joined at once.
+const JOIN_BYTES: u64 = 8 << 20;
+
+/// Takes out the smallest runs on disk if there are too many, as far as their bytes allow.
+fn take_small(runs: &mut Vec<RunCursor>) -> Vec<RunCursor> {
+    if runs.len() < MAX_RUNS {
+        return Vec::new();
+    }
+    runs.sort_by_key(RunCursor::stored_bytes);
+    let mut bytes = 0;
+    let count = runs
+        .iter()
+        .take_while(|run| {
+            bytes += run.stored_bytes();
+            bytes <= JOIN_BYTES
+        })
+        .count();
+    runs.drain(..count).collect()
+}
+
 /// The sorted side of a table.
 #[derive(Default)]
 struct Reader {
@@ -279,16 +301,24 @@ impl Table {
         });
     }
 
-    /// Takes all rows in memory, sorted, to be written; they stay readable meanwhile. `run` names the new run.
+    /// Takes all rows in memory, sorted, to be written; they stay readable meanwhile. `run` names the new run. Small
+    /// runs are joined with it when there are too many.
     pub(crate) fn start_spill(&self, run: u64) -> Option<ToSpill> {
         let mut reader = self.reader.lock();
         let mut before = Held::default();
-        let mut rows = Vec::new();
         // Runs left in memory by a spill that failed.
-        let failed: Vec<RunCursor> = reader.runs.extract_if(.., |run| run.is_in_memory()).collect();
-        for run in failed {
-            before.add(run.held());
-            rows.extend(run.rest_in_memory());
+        let mut joined: Vec<RunCursor> = reader.runs.extract_if(.., |run| run.is_in_memory()).collect();
+        joined.append(&mut take_small(&mut reader.runs));
+        let mut rows = Vec::new();
+        for cursor in joined {
+            match cursor.rest(&self.account.quota) {
+                Ok(mut rest) => {
+                    before.add(cursor.held());
+                    rows.append(&mut rest);
+                }
+                // It stays as it is; whoever reads it meets the error.
+                Err(_) => reader.runs.push(cursor),
+            }
         }
         for segment in reader.ready.drain(..) {
             before.add(Held { rows: segment.len(), weight: segment.weight() });

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -71,7 +71,12 @@ struct Shared {
     capacity: usize,
     /// Senders alive.
     senders: AtomicUsize,
+    /// Tells the channel from others.
+    id: u64,
 }
+
+/// Channels made so far.
+static CHANNELS: AtomicU64 = AtomicU64::new(0);
 
 /// Bytes that rows count for in the channel.
 fn weight(rows: &[RowChange]) -> usize {
@@ -90,6 +95,7 @@ pub fn span_channel(capacity: usize) -> (SpanSender, SpanReceiver) {
         bytes: AtomicUsize::new(0),
         capacity: capacity.max(1),
         senders: AtomicUsize::new(1),
+        id: CHANNELS.fetch_add(1, Ordering::Relaxed),
     });
     (SpanSender { shared: Arc::clone(&shared) }, SpanReceiver { shared })
 }
@@ -101,6 +107,11 @@ pub struct SpanSender {
 }
 
 impl SpanSender {
+    /// Identity of the channel.
+    pub(crate) fn channel(&self) -> u64 {
+        self.shared.id
+    }
+
     /// Opens an inbox.
     pub(crate) fn join(&self, key: InboxKey, span: u64) {
         let inbox = Inbox { span, rows: VecDeque::new(), resolved: None, failed: None, queued: false };

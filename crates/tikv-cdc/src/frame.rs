@@ -1,9 +1,10 @@
 //! Frames of the change stream, charged to the memory quota from the moment they arrive.
 //!
 //! A frame (up to several MiB) is one allocation; the rows decoded from it are slices. One small row that is kept keeps
-//! the whole frame, so it is the frame that is charged, until its last row is gone. Rows that may be kept long,
-//! prewrites of transactions that have not committed, are therefore copied out of large frames
-//! ([`detach_prewrites`]).
+//! the whole frame, so it is the frame that is charged, until its last row is gone. Rows that may be kept long because
+//! they wait for others (prewrites for their commit, commits for the end of the scan) are therefore copied out of the
+//! frame ([`detach_waiting`]) and charged as prewrites. So the rest of a frame is soon free, and a stream that is not
+//! read because frames fill the memory cannot be what those rows wait for.
 
 use std::sync::Arc;
 
@@ -14,9 +15,6 @@ use tikv_proto::cdcpb::event::{LogType, Row};
 use tikv_proto::cdcpb::{ChangeDataEvent, ChangeDataRequest};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-
-/// Frames up to this size are kept whole, however few of their rows are.
-const SMALL_FRAME: usize = 64 << 10;
 
 /// One message of a store.
 #[derive(Debug)]
@@ -79,24 +77,26 @@ impl Decoder for FrameDecoder {
     }
 }
 
-/// Copies the prewrites of an event out of a large frame, into one allocation of their own.
-pub(crate) fn detach_prewrites(rows: &mut [Row], frame_bytes: usize, quota: &Arc<MemoryQuota>) {
-    if frame_bytes <= SMALL_FRAME {
-        return;
-    }
-    let is_prewrite = |row: &Row| row.r#type == LogType::Prewrite as i32;
-    let size = rows.iter().filter(|row| is_prewrite(row)).map(payload).sum();
+/// Copies the rows of an event that will wait for others into one allocation of their own: prewrites, and while the
+/// scan runs commits and roll-backs.
+pub(crate) fn detach_waiting(rows: &mut [Row], initialized: bool, quota: &Arc<MemoryQuota>) {
+    let waits = |row: &Row| match LogType::try_from(row.r#type) {
+        Ok(LogType::Prewrite) => true,
+        Ok(LogType::Commit | LogType::Rollback) => !initialized,
+        _ => false,
+    };
+    let size = rows.iter().filter(|row| waits(row)).map(payload).sum();
     if size == 0 {
         return;
     }
     let mut copy = Vec::with_capacity(size);
-    for row in rows.iter().filter(|row| is_prewrite(row)) {
+    for row in rows.iter().filter(|row| waits(row)) {
         copy.extend_from_slice(&row.key);
         copy.extend_from_slice(&row.value);
         copy.extend_from_slice(&row.old_value);
     }
     let mut copy: Bytes = quota.own(Stage::Prewrites, copy);
-    for row in rows.iter_mut().filter(|row| is_prewrite(row)) {
+    for row in rows.iter_mut().filter(|row| waits(row)) {
         row.key = copy.split_to(row.key.len());
         row.value = copy.split_to(row.value.len());
         row.old_value = copy.split_to(row.old_value.len());
@@ -113,23 +113,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prewrites_leave_a_large_frame_and_keep_only_themselves_in_memory() {
-        let quota = MemoryQuota::new(1 << 20);
-        let frame = quota.own(Stage::Frames, vec![3_u8; 100_000]);
-        let row = |kind: LogType, at: usize| Row {
-            r#type: kind as i32,
-            key: frame.slice(at..at + 10),
-            value: frame.slice(at + 10..at + 30),
-            ..Row::default()
-        };
-        let mut rows = vec![row(LogType::Prewrite, 0), row(LogType::Commit, 50), row(LogType::Prewrite, 90)];
-        let before = rows.clone();
-        detach_prewrites(&mut rows, frame.len(), &quota);
-        assert_eq!(rows, before);
-        drop((frame, before));
-        rows.remove(1);
-        assert_eq!((quota.used_by(Stage::Frames), quota.used_by(Stage::Prewrites)), (0, 60));
-        drop(rows);
-        assert_eq!(quota.used(), 0);
+    fn rows_that_wait_leave_their_frame_and_keep_only_themselves_in_memory() {
+        for (initialized, kept) in [(true, 60), (false, 90)] {
+            let quota = MemoryQuota::new(1 << 20);
+            let frame = quota.own(Stage::Frames, vec![3_u8; 100_000]);
+            let row = |kind: LogType, at: usize| Row {
+                r#type: kind as i32,
+                key: frame.slice(at..at + 10),
+                value: frame.slice(at + 10..at + 30),
+                ..Row::default()
+            };
+            let mut rows = vec![
+                row(LogType::Prewrite, 0),
+                row(LogType::Commit, 50),
+                row(LogType::Committed, 500),
+                row(LogType::Prewrite, 90),
+            ];
+            let before = rows.clone();
+            detach_waiting(&mut rows, initialized, &quota);
+            assert_eq!(rows, before);
+            drop((frame, before));
+            assert_eq!((quota.used_by(Stage::Frames), quota.used_by(Stage::Prewrites)), (100_000, kept));
+            rows.remove(2);
+            if initialized {
+                rows.remove(1);
+            }
+            assert_eq!((quota.used_by(Stage::Frames), quota.used_by(Stage::Prewrites)), (0, kept));
+            drop(rows);
+            assert_eq!(quota.used(), 0);
+        }
     }
 }

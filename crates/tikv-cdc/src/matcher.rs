@@ -156,6 +156,13 @@ impl Matcher {
         self.prewrites.len()
     }
 
+    /// Bytes of bookkeeping that the matcher allocates, without keys and values, which belong to their frames.
+    pub fn bookkeeping(&self) -> usize {
+        self.prewrites.capacity() * std::mem::size_of::<(WriteId, Prewrite)>()
+            + self.cached_commits.capacity() * std::mem::size_of::<Commit>()
+            + self.cached_rollbacks.capacity() * std::mem::size_of::<WriteId>()
+    }
+
     /// Takes one row of the stream; changes that are complete now are appended to `out`.
     ///
     /// # Errors

@@ -33,7 +33,8 @@ impl Streams {
         } else {
             // Regions of one span are spread, too: a large table is not bound to one connection.
             let lanes = feeds.config.streams_per_store.max(1) as u64;
-            Lane::Shared((claim.route.id % lanes) as usize)
+            let channel = claim.span.sender.channel();
+            Lane::Shared { channel, connection: (claim.route.id % lanes) as usize }
         };
         let key = StreamKey { address, lane };
         let mut open = self.open.lock();

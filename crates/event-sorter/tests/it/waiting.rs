@@ -76,3 +76,42 @@ fn pressure_from_others_alone_wakes_the_spill_thread() {
     }
     assert_eq!(sorter.stats().bytes_in_memory, 0);
 }
+
+#[test]
+fn a_few_small_rows_that_keep_large_frames_are_spilled_when_memory_is_used_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let quota = MemoryQuota::new(1 << 20);
+    let config = SorterConfig { memory_limit: 1 << 20, max_open_files: 4 };
+    let sorter = Sorter::open(dir.path(), config, quota.clone()).unwrap();
+    sorter.add_table(1, 0);
+    for commit in 1..=17_u64 {
+        let frame = quota.own(Stage::Frames, vec![1; 64 << 10]);
+        let key = frame.slice(..8);
+        let value = frame.slice(8..20);
+        let row = SortedRow { key, value, old_value: Bytes::new(), start_ts: commit - 1, commit_ts: commit };
+        sorter.push(1, vec![row]).unwrap();
+    }
+    block_on(quota.until_below(0.5));
+    sorter.resolve(1, 100).unwrap();
+    assert_eq!(drain(&sorter, 1, 100, FetchLimit::default()).len(), 17);
+}
+
+#[test]
+fn many_small_runs_are_joined() {
+    let dir = tempfile::tempdir().unwrap();
+    // Every push is over the limit, and becomes a run.
+    let config = SorterConfig { memory_limit: 1000, max_open_files: 4 };
+    let sorter = Sorter::open(dir.path(), config, MemoryQuota::new(1 << 30)).unwrap();
+    sorter.add_table(1, 0);
+    for number in 0..500_u64 {
+        let commits = [number + 1, 1000 - number, 5000];
+        let rows = commits.map(|commit| row(commit, 1, RowKind::Insert, number, 400)).to_vec();
+        sorter.push(1, rows).unwrap();
+        wait_writable(&sorter);
+    }
+    assert!(sorter.stats().runs_written > 300);
+    assert!(sorter.runs(1).unwrap() <= 65, "{} runs", sorter.runs(1).unwrap());
+    assert!(sorter.stats().files <= 65);
+    sorter.resolve(1, 5000).unwrap();
+    assert_eq!(drain(&sorter, 1, 5000, FetchLimit { rows: 100, bytes: 10_000 }).len(), 1500);
+}

@@ -52,8 +52,14 @@ pub(crate) struct StreamKey {
 /// Which stream of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
-    /// A stream shared by many spans.
-    Shared(usize),
+    /// A stream shared by the spans that deliver to one channel: a consumer that falls behind stops its own streams
+    /// only.
+    Shared {
+        /// The channel.
+        channel: u64,
+        /// Which of the connections to the store.
+        connection: usize,
+    },
     /// The stream of one request id, at stores that do not multiplex.
     Own(u64),
 }
@@ -62,7 +68,7 @@ impl Lane {
     /// How the store is called.
     fn protocol(self) -> Protocol {
         match self {
-            Self::Shared(_) => Protocol::Multiplexed,
+            Self::Shared { .. } => Protocol::Multiplexed,
             Self::Own(_) => Protocol::Single,
         }
     }
@@ -70,7 +76,7 @@ impl Lane {
     /// Number of the connection.
     fn connection(self) -> usize {
         match self {
-            Self::Shared(lane) => lane,
+            Self::Shared { connection, .. } => connection,
             Self::Own(_) => 0,
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use event_sorter::MemoryQuota;
+use event_sorter::{Charge, MemoryQuota, Stage};
 use tikv_proto::cdcpb;
 use tikv_proto::cdcpb::event::{Event as Content, LogType, Row};
 
 use crate::delivery::SpanSender;
 use crate::failure::Failure;
-use crate::frame::{Frame, detach_prewrites};
+use crate::frame::{Frame, detach_waiting};
 use crate::matcher::Matcher;
 use crate::metrics::{CdcMetrics, Pulled};
 use crate::row::RowChange;
@@ -52,6 +52,8 @@ pub(crate) struct Registrations {
     metrics: CdcMetrics,
     /// What copies are charged to.
     quota: Arc<MemoryQuota>,
+    /// Bookkeeping of all matchers.
+    bookkeeping: Charge,
     /// A channel that is full.
     full: Option<SpanSender>,
 }
@@ -59,7 +61,8 @@ pub(crate) struct Registrations {
 impl Registrations {
     /// None yet.
     pub(crate) fn new(metrics: CdcMetrics, quota: Arc<MemoryQuota>) -> Self {
-        Self { groups: HashMap::new(), scanning: 0, count: 0, metrics, quota, full: None }
+        let bookkeeping = quota.charge(Stage::Prewrites, 0);
+        Self { groups: HashMap::new(), scanning: 0, count: 0, metrics, quota, bookkeeping, full: None }
     }
 
     /// Number of registrations.
@@ -129,6 +132,8 @@ impl Registrations {
 
     /// Counts a registration out.
     fn removed(&mut self, registration: &Registration) {
+        let given_back = registration.matcher.bookkeeping();
+        self.bookkeeping.resize(self.bookkeeping.bytes().saturating_sub(given_back));
         self.count -= 1;
         self.metrics.subscribed(-1);
         if !registration.matcher.is_initialized() {
@@ -156,8 +161,7 @@ impl Registrations {
         for event in frame.event.events {
             let (request, region) = (event.request_id, event.region_id);
             let failure = match event.event {
-                Some(Content::Entries(mut entries)) => {
-                    detach_prewrites(&mut entries.entries, frame.bytes, &self.quota);
+                Some(Content::Entries(entries)) => {
                     self.on_rows(request, region, entries.entries, &mut rows).err()
                 }
                 Some(Content::ResolvedTs(ts)) => {
@@ -187,16 +191,20 @@ impl Registrations {
         &mut self,
         request: u64,
         region: u64,
-        entries: Vec<Row>,
+        mut entries: Vec<Row>,
         rows: &mut Outgoing,
     ) -> Result<(), Failure> {
         // Unknown ids belong to subscriptions that were ended here but not yet there.
         let Some(group) = self.groups.get_mut(&request) else { return Ok(()) };
         let Some(registration) = group.regions.get_mut(&region) else { return Ok(()) };
         let was_initialized = registration.matcher.is_initialized();
+        detach_waiting(&mut entries, was_initialized, &self.quota);
+        let before = registration.matcher.bookkeeping();
         count(&entries, &self.metrics);
         let out = rows.to(&group.span);
         let outcome = entries.into_iter().try_for_each(|row| registration.matcher.on_row(row, out));
+        let after = registration.matcher.bookkeeping();
+        self.bookkeeping.resize((self.bookkeeping.bytes() + after).saturating_sub(before));
         if registration.matcher.is_initialized() && !was_initialized {
             self.scanning -= 1;
             self.metrics.requested(-1);
@@ -212,9 +220,16 @@ impl Registrations {
             request => self.groups.get_mut(&request),
         };
         let Some(group) = group else { return };
+        let bookkeeping = &mut self.bookkeeping;
         let advanced = regions.iter().filter_map(|region| {
             let registration = group.regions.get_mut(region)?;
-            registration.matcher.on_resolved(ts).then_some(registration.claim.lock)
+            let before = registration.matcher.bookkeeping();
+            let moved = registration.matcher.on_resolved(ts);
+            let given_back = before.saturating_sub(registration.matcher.bookkeeping());
+            if given_back > 0 {
+                bookkeeping.resize(bookkeeping.bytes().saturating_sub(given_back));
+            }
+            moved.then_some(registration.claim.lock)
         });
         group.span.advance(advanced, ts);
     }

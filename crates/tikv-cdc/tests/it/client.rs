@@ -73,6 +73,8 @@ async fn a_span_is_scanned_and_then_followed() {
     assert_eq!(test.resolved().await, 300);
     let report = handle.inspect();
     assert_eq!((report.resolved_ts, report.live, report.initialized), (300, 1, true));
+    test.until("all frames are free", |test| test.quota.used_by(Stage::Frames) == 0).await;
+    drop(handle);
     test.until("all memory is free", |test| test.quota.used() == 0).await;
 }
 
@@ -536,4 +538,25 @@ async fn shutdown_ends_everything() {
     assert!(stream.try_request().await.is_none());
     let late = SpanRequest { id: 9, start: vec![1], end: vec![], start_ts: 1, filter_loop: false };
     assert!(matches!(test.client.subscribe(late, &test.sender), Err(CdcError::Closed)));
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_behind_does_not_hold_up_another() {
+    let mut store = FakeStore::start(1).await;
+    let mut test = Harness::new();
+    test.cluster.region(1, 1, "", "", &store);
+    let (slow, slow_receiver) = tikv_cdc::span_channel(1000);
+    let request =
+        SpanRequest { id: 1, start: b"a".into(), end: b"b".into(), start_ts: 10, filter_loop: false };
+    let _slow = test.client.subscribe(request, &slow).unwrap();
+    let mut slow_stream = store.stream().await;
+    let asked = slow_stream.request().await;
+    slow_stream.rows(&asked, vec![row(LogType::Committed, 20, 21, "a", &"v".repeat(5000))]).await;
+    test.until("the slow one is full", |_| slow_receiver.bytes() > 1000).await;
+    let _span = test.subscribe(2, "b", "c", 10);
+    let mut stream = store.stream().await;
+    let request = stream.request().await;
+    stream.rows(&request, vec![initialized()]).await;
+    stream.resolved(&[&request], 50).await;
+    assert_eq!(test.resolved().await, 50);
 }
