@@ -35,6 +35,32 @@
 //! | `TIMESTAMPADD(DAY, 1, a)` and other functions with a unit | a function whose first argument is the identifier `DAY` |
 //! | `CURRENT_TIMESTAMP`, `CURRENT_DATE` … without parentheses | [`Expr::Function`] with [`FunctionArguments::None`] |
 //!
+//! Chains of `AND`, `OR`, `XOR`, `UNION` and `INTERSECT` are built as balanced trees, so that long ones are not deep: an
+//! operand's place in the text is its place in the in-order walk of the tree. Deeper trees than the parser's limits
+//! are never made.
+//!
+//! Queries:
+//!
+//! | MySQL | node |
+//! |---|---|
+//! | `FROM a, b` | several elements of `Select::from`; inside parentheses and in `UPDATE` a `CROSS JOIN` without condition |
+//! | `FROM DUAL` | an empty `Select::from` |
+//! | `JOIN`, `INNER JOIN`, `CROSS JOIN` | `JoinOperator::Join`, `Inner`, `CrossJoin`, each with or without a condition |
+//! | `NATURAL [LEFT \| RIGHT] JOIN` | `Join`, `Left` or `Right` with `JoinConstraint::Natural` |
+//! | `STRAIGHT_JOIN` | `JoinOperator::StraightJoin` |
+//! | `t AS OF TIMESTAMP e` | `TableVersion::TimestampAsOf` |
+//! | `(query)` as a query block | `SetExpr::Query` |
+//! | `VALUES ROW(…)` | `SetExpr::Values` with `explicit_row` |
+//! | `GROUP BY … WITH ROLLUP` | `GroupByWithModifier::Rollup` |
+//! | `FOR UPDATE OF a, b` | one `LockClause` per table |
+//! | `LOCK IN SHARE MODE` | a `LockClause` of `LockType::Share` |
+//! | `FOR UPDATE WAIT n` | `Query::settings` with the key `lock_wait_seconds` |
+//! | `INTO OUTFILE 'x' …` | `Query::settings` with the keys `into_outfile` and `outfile_format` (as typed) |
+//! | `INTO @a, @b` | `Select::into` with identifiers as targets |
+//! | `COUNT(*)` | a function with `FunctionArgExpr::Wildcard` |
+//! | `GROUP_CONCAT(… ORDER BY … SEPARATOR 'x')` | `FunctionArgumentClause`s |
+//! | `CHAR(65 USING utf8)`, `WEIGHT_STRING(a AS CHAR(3))` | a named argument `USING`, `CHAR` or `BINARY` behind the others |
+//!
 //! [`Value::SingleQuotedString`]: sqlparser::ast::Value::SingleQuotedString
 //! [`Value::NationalStringLiteral`]: sqlparser::ast::Value::NationalStringLiteral
 //! [`Value::HexStringLiteral`]: sqlparser::ast::Value::HexStringLiteral

@@ -38,6 +38,7 @@ pub enum PartitionSelection {
 
 /// `ALTER COLUMN c SET DEFAULT … | DROP DEFAULT`.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // short-lived, few at a time
 pub enum AlterColumnDefault {
     /// `SET DEFAULT`: a literal, or [`Expr::Nested`] for an expression in parentheses.
     Set(Expr),

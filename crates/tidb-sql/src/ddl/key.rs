@@ -16,6 +16,7 @@ pub enum PrimaryKeyKind {
 
 /// What an index part is made of.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // short-lived, few at a time
 pub enum IndexColumn {
     /// A column, or its first characters.
     Column {

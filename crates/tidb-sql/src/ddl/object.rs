@@ -330,6 +330,7 @@ pub struct FlashbackDatabase {
 
 /// The moment to go back to.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // short-lived, few at a time
 pub enum FlashbackUntil {
     /// `TO TIMESTAMP expr`.
     Timestamp(Expr),

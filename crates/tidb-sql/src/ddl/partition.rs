@@ -70,6 +70,7 @@ pub struct IntervalPartitioning {
 
 /// One bound or list member.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // short-lived, few at a time
 pub enum PartitionValue {
     /// `MAXVALUE`.
     MaxValue,

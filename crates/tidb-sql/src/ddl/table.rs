@@ -86,6 +86,7 @@ pub enum CharsetForm {
 
 /// A table option.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // short-lived, few at a time
 pub enum TableOption {
     /// `ENGINE`.
     Engine(String),

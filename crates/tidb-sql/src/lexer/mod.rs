@@ -1,5 +1,6 @@
 //! SQL text to tokens.
 
+mod comment;
 mod literal;
 mod scan;
 mod token;

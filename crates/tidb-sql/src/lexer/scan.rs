@@ -3,23 +3,6 @@
 use super::token::{Symbol, Token, TokenKind};
 use crate::mode::SqlMode;
 
-/// Features whose `/*T![feature] … */` comments are read as SQL; others are skipped.
-const KNOWN_FEATURES: [&str; 10] = [
-    "auto_rand",
-    "auto_id_cache",
-    "auto_rand_base",
-    "clustered_index",
-    "force_inc",
-    "placement",
-    "ttl",
-    "global_index",
-    "pre_split",
-    "affinity",
-];
-
-/// Words after which `/*+ … */` is an optimizer hint.
-const HINTED_WORDS: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE"];
-
 /// Cuts a text into tokens; the last one is [`TokenKind::End`]. What cannot be read becomes [`TokenKind::Invalid`],
 /// followed by the end. Texts of 4 GiB and more are invalid.
 pub(crate) fn tokenize(source: &str, mode: SqlMode) -> Vec<Token> {
@@ -42,19 +25,19 @@ pub(crate) fn tokenize(source: &str, mode: SqlMode) -> Vec<Token> {
 }
 
 /// State of the cutting.
-struct Scanner<'s> {
+pub(super) struct Scanner<'s> {
     /// The text.
-    source: &'s str,
+    pub(super) source: &'s str,
     /// The same as bytes.
-    bytes: &'s [u8],
+    pub(super) bytes: &'s [u8],
     /// Next byte to read.
-    at: usize,
+    pub(super) at: usize,
     /// How to read quotes.
-    mode: SqlMode,
+    pub(super) mode: SqlMode,
     /// What was found.
-    tokens: Vec<Token>,
+    pub(super) tokens: Vec<Token>,
     /// Inside `/*! …` or `/*T! …`, so that `*/` is skipped.
-    in_version_comment: bool,
+    pub(super) in_version_comment: bool,
 }
 
 /// Whether a byte can be part of an unquoted identifier.
@@ -69,12 +52,12 @@ fn is_variable_byte(byte: u8) -> bool {
 
 impl Scanner<'_> {
     /// The byte at a distance from the next one, 0 past the end.
-    fn peek(&self, distance: usize) -> u8 {
+    pub(super) fn peek(&self, distance: usize) -> u8 {
         self.bytes.get(self.at + distance).copied().unwrap_or(0)
     }
 
     /// Whether the text from here on starts so.
-    fn starts_with(&self, prefix: &str) -> bool {
+    pub(super) fn starts_with(&self, prefix: &str) -> bool {
         self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(prefix.as_bytes()))
     }
 
@@ -86,7 +69,7 @@ impl Scanner<'_> {
     }
 
     /// Adds a token that ends here.
-    fn push(&mut self, kind: TokenKind, start: usize) {
+    pub(super) fn push(&mut self, kind: TokenKind, start: usize) {
         self.tokens.push(Token { kind, start: start as u32, end: self.at as u32 });
     }
 
@@ -218,7 +201,7 @@ impl Scanner<'_> {
     }
 
     /// Adds an invalid token that covers the rest. Always false.
-    fn invalid(&mut self, start: usize) -> bool {
+    pub(super) fn invalid(&mut self, start: usize) -> bool {
         self.at = self.bytes.len();
         self.push(TokenKind::Invalid, start);
         false
@@ -229,7 +212,7 @@ impl Scanner<'_> {
         let start = self.at;
         self.at += 2;
         self.skip_while(is_digit);
-        if self.peek(0) != b'\'' || (kind == TokenKind::Hex && (self.at - start) % 2 != 0) {
+        if self.peek(0) != b'\'' || (kind == TokenKind::Hex && !(self.at - start).is_multiple_of(2)) {
             return self.invalid(start);
         }
         self.at += 1;
@@ -305,64 +288,6 @@ impl Scanner<'_> {
             _ => self.push(TokenKind::Symbol(Symbol::At), start),
         }
         true
-    }
-
-    /// Whether `--` here starts a comment: a blank, a control character or the end follows.
-    fn is_dash_comment(&self) -> bool {
-        self.at + 2 >= self.bytes.len()
-            || self.peek(2).is_ascii_whitespace()
-            || self.peek(2).is_ascii_control()
-    }
-
-    /// Handles `/*`: a comment, a hint, or the start of a version comment whose text is SQL.
-    fn comment(&mut self, start: usize) -> bool {
-        self.at += 2;
-        if self.peek(0) == b'!' {
-            self.at += 1;
-            let rest = self.bytes.get(self.at..).unwrap_or(&[]);
-            let digits = rest.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
-            self.at += if digits >= 5 { digits } else { 0 };
-            self.in_version_comment = true;
-            return true;
-        }
-        if self.starts_with("T!") && self.known_features() {
-            self.in_version_comment = true;
-            return true;
-        }
-        let hint = self.peek(0) == b'+' && self.after_hinted_word();
-        let Some(length) = self.bytes.get(self.at..).and_then(|rest| memchr::memmem::find(rest, b"*/"))
-        else {
-            return self.invalid(start);
-        };
-        self.at += length + 2;
-        if hint {
-            self.push(TokenKind::Hint, start);
-        }
-        true
-    }
-
-    /// Reads the feature list of `T![a,b]` and moves behind it. False, without moving, if one is unknown.
-    fn known_features(&mut self) -> bool {
-        let Some(rest) = self.source.get(self.at + 2..) else { return false };
-        if !rest.starts_with('[') {
-            self.at += 2;
-            return true;
-        }
-        let Some(end) = rest.find(']') else { return false };
-        let list = rest.get(1..end).unwrap_or("");
-        if !list.split(',').all(|feature| KNOWN_FEATURES.contains(&feature)) {
-            return false;
-        }
-        self.at += 2 + end + 1;
-        true
-    }
-
-    /// Whether the token before is a word that takes hints.
-    fn after_hinted_word(&self) -> bool {
-        self.tokens.last().is_some_and(|t| {
-            t.kind == TokenKind::Word
-                && HINTED_WORDS.iter().any(|word| t.text(self.source).eq_ignore_ascii_case(word))
-        })
     }
 
     /// Reads an operator or punctuation.

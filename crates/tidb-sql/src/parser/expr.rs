@@ -30,6 +30,7 @@ fn unary(op: UnaryOperator, expr: Box<Expr>) -> Box<Expr> {
 }
 
 /// A tree of one associative operator over operands, of least height.
+#[allow(clippy::vec_box)] // the nodes are boxed already, and trees take boxes
 fn balanced(mut operands: Vec<Box<Expr>>, op: &BinaryOperator) -> Option<Box<Expr>> {
     while operands.len() > 1 {
         let mut pairs = Vec::with_capacity(operands.len().div_ceil(2));
@@ -48,7 +49,26 @@ fn balanced(mut operands: Vec<Box<Expr>>, op: &BinaryOperator) -> Option<Box<Exp
 impl Parser<'_> {
     /// An expression.
     pub(super) fn expr(&mut self) -> Outcome<Expr> {
+        if self.lone_literal()
+            && let Some(literal) = self.literal()?
+        {
+            return Ok(literal);
+        }
         self.expr_box().map(|expr| *expr)
+    }
+
+    /// Whether a literal is next that is a whole expression, as most are in `VALUES`: a shortcut past all the levels.
+    fn lone_literal(&self) -> bool {
+        let literal = matches!(
+            self.kind(),
+            TokenKind::Integer
+                | TokenKind::Decimal
+                | TokenKind::Float
+                | TokenKind::Text
+                | TokenKind::Hex
+                | TokenKind::Bits
+        );
+        literal && (self.symbol_at(1, Symbol::Comma) || self.symbol_at(1, Symbol::RightParen))
     }
 
     /// An expression on the heap. The rules that lead back here pass boxes to each other, because every one of them
@@ -103,6 +123,7 @@ impl Parser<'_> {
     }
 
     /// Builds the tree of a chain and accounts for its height.
+    #[allow(clippy::vec_box)] // as above
     fn finish_chain(&mut self, operands: Vec<Box<Expr>>, op: &BinaryOperator) -> Outcome<Box<Expr>> {
         for _ in 0..=operands.len().ilog2() {
             self.grow()?;
@@ -115,13 +136,15 @@ impl Parser<'_> {
 
     /// `a XOR b`.
     fn xor_expr(&mut self) -> Outcome<Box<Expr>> {
-        let mut left = self.and_expr()?;
-        while self.eat("XOR") {
-            let right = self.sibling(Self::and_expr)?;
-            self.grow()?;
-            left = binary(left, BinaryOperator::Xor, right);
+        let first = self.and_expr()?;
+        if !self.is_keyword("XOR") {
+            return Ok(first);
         }
-        Ok(left)
+        let mut operands = vec![first];
+        while self.eat("XOR") {
+            operands.push(self.sibling(Self::and_expr)?);
+        }
+        self.finish_chain(operands, &BinaryOperator::Xor)
     }
 
     /// `a AND b`, `a && b`.

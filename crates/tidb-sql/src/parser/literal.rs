@@ -98,7 +98,7 @@ impl Parser<'_> {
 
 /// Hexadecimal digits with a leading zero if they are an odd number.
 fn even_digits(digits: &str) -> String {
-    if digits.len() % 2 == 0 { digits.to_owned() } else { format!("0{digits}") }
+    if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") }
 }
 
 /// The digits of `b'…'` or `0b…`.

@@ -4,7 +4,8 @@ use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, OrderBy, OrderByExpr,
-    OrderByKind, Parens, Query, Select, SelectFlavor, SetExpr, Value, Values, WildcardAdditionalOptions,
+    OrderByKind, Parens, Query, Select, SelectFlavor, SetExpr, SetOperator, SetQuantifier, Value, Values,
+    WildcardAdditionalOptions,
 };
 
 /// A value.
@@ -163,4 +164,15 @@ pub(super) fn select_body(select: Box<Select>) -> Box<SetExpr> {
 /// A body of a query in parentheses.
 pub(super) fn query_body(query: Box<Query>) -> Box<SetExpr> {
     Box::new(SetExpr::Query(query))
+}
+
+/// A set operation.
+pub(super) fn set_operation(
+    left: Box<SetExpr>,
+    op: SetOperator,
+    all: bool,
+    right: Box<SetExpr>,
+) -> Box<SetExpr> {
+    let set_quantifier = if all { SetQuantifier::All } else { SetQuantifier::None };
+    Box::new(SetExpr::SetOperation { left, op, set_quantifier, right })
 }

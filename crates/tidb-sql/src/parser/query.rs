@@ -2,10 +2,9 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Cte, Distinct, Expr, GroupByExpr, GroupByWithModifier, Ident, LimitClause, LockClause, LockType,
-    NonBlock, Offset, OffsetRows, OptimizerHint, OptimizerHintStyle, OrderByExpr, OrderByOptions,
-    OrderBySort, Query, Select, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SelectModifiers,
-    SetExpr, SetOperator, SetQuantifier, Setting, Table, TableAlias, TableAliasColumnDef, Value, With,
+    Cte, Expr, Ident, LimitClause, LockClause, LockType, NonBlock, Offset, OffsetRows, OrderByExpr,
+    OrderByOptions, OrderBySort, Query, SetExpr, SetOperator, Setting, Table, TableAlias,
+    TableAliasColumnDef, Value, With,
 };
 
 use super::cursor::{Outcome, Parser};
@@ -16,6 +15,8 @@ use crate::lexer::{Symbol, TokenKind};
 const UNION: u8 = 1;
 /// Binding strength of `INTERSECT`.
 const INTERSECT: u8 = 2;
+/// What a set operation counts in the height of trees: its node takes that many times the stack of an expression.
+const SET_OPERATION_HEIGHT: usize = 6;
 
 impl Parser<'_> {
     /// Whether a query starts at a distance, with any number of `(` before it.
@@ -64,9 +65,9 @@ impl Parser<'_> {
         }
         query.limit_clause = self.limit_clause()?;
         let mut settings = Vec::new();
-        self.into_outfile(&mut settings)?;
+        self.outfile(&mut settings)?;
         self.locks(query, &mut settings)?;
-        self.into_outfile(&mut settings)?;
+        self.outfile(&mut settings)?;
         if !settings.is_empty() {
             query.settings = Some(settings);
         }
@@ -96,26 +97,59 @@ impl Parser<'_> {
         Ok(With { with_token: AttachedToken::empty(), recursive, cte_tables })
     }
 
-    /// Query blocks with set operators that bind at least so strongly.
+    /// Query blocks with set operators that bind at least so strongly. A run of the same operator is built balanced;
+    /// `EXCEPT`, which is not associative, leans to the left.
     fn set_expr(&mut self, strength: u8) -> Outcome<Box<SetExpr>> {
-        let mut left = self.query_block()?;
+        let mut run = vec![self.query_block()?];
+        let mut kind = None;
         while let Some((op, found)) = self.set_operator() {
             if found < strength {
                 break;
             }
             self.advance();
-            let set_quantifier = match self.eat_one_of(&["ALL", "DISTINCT", "DISTINCTROW"]) {
-                Some("ALL") => SetQuantifier::All,
-                Some(_) => SetQuantifier::Distinct,
-                None => SetQuantifier::None,
-            };
+            let all = self.eat_one_of(&["ALL", "DISTINCT", "DISTINCTROW"]) == Some("ALL");
+            if kind.is_some_and(|kind| kind != (op, all)) || op == SetOperator::Except {
+                run = vec![self.finish_run(run, kind)?];
+            }
+            kind = Some((op, all));
             let before = std::mem::take(&mut self.height);
-            let right = self.set_expr(found + 1)?;
+            run.push(self.set_expr(found + 1)?);
             self.height = self.height.max(before);
-            self.grow()?;
-            left = Box::new(SetExpr::SetOperation { left, op, set_quantifier, right });
         }
-        Ok(left)
+        self.finish_run(run, kind)
+    }
+
+    /// The tree of a run of the same operator.
+    #[allow(clippy::vec_box)] // the nodes are boxed already, and trees take boxes
+    fn finish_run(
+        &mut self,
+        mut run: Vec<Box<SetExpr>>,
+        kind: Option<(SetOperator, bool)>,
+    ) -> Outcome<Box<SetExpr>> {
+        let Some((op, all)) = kind else {
+            return match run.pop() {
+                Some(block) => Ok(block),
+                None => self.unexpected(),
+            };
+        };
+        while run.len() > 1 {
+            for _ in 0..SET_OPERATION_HEIGHT {
+                self.grow()?;
+            }
+            let mut pairs = Vec::with_capacity(run.len().div_ceil(2));
+            let mut rest = run.into_iter();
+            while let Some(left) = rest.next() {
+                pairs.push(match rest.next() {
+                    Some(right) => nodes::set_operation(left, op, all, right),
+                    None => left,
+                });
+            }
+            run = pairs;
+        }
+        match run.pop() {
+            Some(tree) => Ok(tree),
+            None => self.unexpected(),
+        }
     }
 
     /// The set operator that is next, with its strength.
@@ -167,211 +201,6 @@ impl Parser<'_> {
         let values = if self.is_symbol(Symbol::RightParen) { Vec::new() } else { self.expr_list()? };
         self.expect_symbol(Symbol::RightParen)?;
         Ok(values)
-    }
-
-    /// `SELECT …` up to the window clause.
-    fn select(&mut self) -> Outcome<Box<Select>> {
-        self.expect("SELECT")?;
-        let mut select = nodes::empty_select();
-        select.optimizer_hints = self.optimizer_hints();
-        self.select_modifiers(&mut select)?;
-        self.select_list(&mut select)?;
-        self.select_into(&mut select)?;
-        if self.eat("FROM") && !self.eat("DUAL") {
-            select.from = self.table_references()?;
-        }
-        self.select_conditions(&mut select)?;
-        select.named_window = self.named_windows()?;
-        Ok(select)
-    }
-
-    /// `WHERE`, `GROUP BY`, `HAVING`.
-    fn select_conditions(&mut self, select: &mut Select) -> Outcome<()> {
-        if self.eat("WHERE") {
-            select.selection = Some(self.expr()?);
-        }
-        if self.eat_all(&["GROUP", "BY"]) {
-            select.group_by = self.group_by()?;
-        }
-        if self.eat("HAVING") {
-            select.having = Some(self.expr()?);
-        }
-        Ok(())
-    }
-
-    /// `/*+ … */`.
-    pub(super) fn optimizer_hints(&mut self) -> Vec<OptimizerHint> {
-        let mut hints = Vec::new();
-        while self.kind() == TokenKind::Hint {
-            let text = self.advance().text(self.source);
-            let text = text.strip_prefix("/*+").and_then(|t| t.strip_suffix("*/")).unwrap_or(text).to_owned();
-            hints.push(OptimizerHint { prefix: String::new(), text, style: OptimizerHintStyle::MultiLine });
-        }
-        hints
-    }
-
-    /// `ALL | DISTINCT`, `HIGH_PRIORITY`, `STRAIGHT_JOIN`, `SQL_…`.
-    fn select_modifiers(&mut self, select: &mut Select) -> Outcome<()> {
-        let words = [
-            "ALL",
-            "DISTINCT",
-            "DISTINCTROW",
-            "HIGH_PRIORITY",
-            "LOW_PRIORITY",
-            "DELAYED",
-            "STRAIGHT_JOIN",
-            "SQL_SMALL_RESULT",
-            "SQL_BIG_RESULT",
-            "SQL_BUFFER_RESULT",
-            "SQL_CACHE",
-            "SQL_NO_CACHE",
-            "SQL_CALC_FOUND_ROWS",
-        ];
-        let mut modifiers = SelectModifiers {
-            high_priority: false,
-            straight_join: false,
-            sql_small_result: false,
-            sql_big_result: false,
-            sql_buffer_result: false,
-            sql_no_cache: false,
-            sql_calc_found_rows: false,
-        };
-        let none = modifiers.clone();
-        while let Some(word) = self.eat_one_of(&words) {
-            match word {
-                "ALL" => select.distinct = Some(Distinct::All),
-                "DISTINCT" | "DISTINCTROW" => select.distinct = Some(Distinct::Distinct),
-                "HIGH_PRIORITY" => modifiers.high_priority = true,
-                "STRAIGHT_JOIN" => modifiers.straight_join = true,
-                "SQL_SMALL_RESULT" => modifiers.sql_small_result = true,
-                "SQL_BIG_RESULT" => modifiers.sql_big_result = true,
-                "SQL_BUFFER_RESULT" => modifiers.sql_buffer_result = true,
-                "SQL_NO_CACHE" => modifiers.sql_no_cache = true,
-                "SQL_CALC_FOUND_ROWS" => modifiers.sql_calc_found_rows = true,
-                _ => {}
-            }
-        }
-        if modifiers != none {
-            select.select_modifiers = Some(modifiers);
-        }
-        Ok(())
-    }
-
-    /// The items of a `SELECT`. Those of a statement's first `SELECT` leave their texts as column headers.
-    fn select_list(&mut self, select: &mut Select) -> Outcome<()> {
-        let first = self.headers.is_none();
-        if first {
-            self.headers = Some(Vec::new());
-        }
-        let mut headers = Vec::new();
-        select.projection = self.comma_list(|p| {
-            let start = p.offset();
-            let item = p.select_item()?;
-            if first {
-                headers.push(p.header(&item, start));
-            }
-            Ok(item)
-        })?;
-        if first {
-            self.headers = Some(headers);
-        }
-        Ok(())
-    }
-
-    /// The column header of an item: its alias, its column's name, a string's value, else its text as typed.
-    fn header(&self, item: &SelectItem, start: usize) -> String {
-        match item {
-            SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
-            SelectItem::UnnamedExpr(Expr::Identifier(name)) if !name.value.starts_with('@') => {
-                name.value.clone()
-            }
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts))
-                if !parts.first().is_some_and(|part| part.value.starts_with('@')) =>
-            {
-                parts.last().map(|part| part.value.clone()).unwrap_or_default()
-            }
-            SelectItem::UnnamedExpr(Expr::Value(value)) => match &value.value {
-                Value::SingleQuotedString(text) => text.clone(),
-                Value::Null => "NULL".to_owned(),
-                _ => self.slice(start..self.previous_end()).to_owned(),
-            },
-            _ => self.slice(start..self.previous_end()).to_owned(),
-        }
-    }
-
-    /// `*`, `t.*`, `expr [[AS] alias]`.
-    fn select_item(&mut self) -> Outcome<SelectItem> {
-        if self.eat_symbol(Symbol::Star) {
-            return Ok(SelectItem::Wildcard(nodes::wildcard_options()));
-        }
-        if let Some(item) = self.qualified_wildcard()? {
-            return Ok(item);
-        }
-        let expr = self.expr_box()?;
-        self.select_alias(expr)
-    }
-
-    /// `[[AS] alias]` behind an item's expression.
-    fn select_alias(&mut self, expr: Box<Expr>) -> Outcome<SelectItem> {
-        let expr = *expr;
-        let explicit = self.eat("AS");
-        let alias = match self.kind() {
-            TokenKind::Text => Some(Ident::with_quote('`', self.string()?)),
-            _ if self.identifier_at(0) => Some(self.ident()?),
-            _ if explicit => return self.unexpected(),
-            _ => None,
-        };
-        Ok(match alias {
-            Some(alias) => SelectItem::ExprWithAlias { expr, alias },
-            None => SelectItem::UnnamedExpr(expr),
-        })
-    }
-
-    /// `t.*`, `s.t.*`.
-    fn qualified_wildcard(&mut self) -> Outcome<Option<SelectItem>> {
-        let dots = |p: &Self, at| p.identifier_at(at) && p.symbol_at(at + 1, Symbol::Dot);
-        let parts = match (
-            dots(self, 0),
-            self.symbol_at(2, Symbol::Star),
-            dots(self, 2),
-            self.symbol_at(4, Symbol::Star),
-        ) {
-            (true, true, ..) => 1,
-            (true, _, true, true) => 2,
-            _ => return Ok(None),
-        };
-        let name = self.object_name(parts)?;
-        self.expect_symbol(Symbol::Dot)?;
-        self.expect_symbol(Symbol::Star)?;
-        let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
-        Ok(Some(SelectItem::QualifiedWildcard(kind, nodes::wildcard_options())))
-    }
-
-    /// `INTO @a, @b` of a `SELECT`.
-    fn select_into(&mut self, select: &mut Select) -> Outcome<()> {
-        if self.is_keyword("INTO") && self.peek(1).kind == TokenKind::UserVariable {
-            self.advance();
-            let targets = self.comma_list(|p| {
-                let name = p.user_variable()?;
-                Ok(nodes::identifier(&format!("@{name}")))
-            })?;
-            select.into = Some(SelectInto { temporary: false, unlogged: false, table: false, targets });
-        }
-        Ok(())
-    }
-
-    /// The items of `GROUP BY`.
-    fn group_by(&mut self) -> Outcome<GroupByExpr> {
-        let items = self.comma_list(|p| {
-            let item = p.expr()?;
-            let _ = p.eat_one_of(&["ASC", "DESC"]);
-            Ok(item)
-        })?;
-        let modifiers = match self.eat_all(&["WITH", "ROLLUP"]) {
-            true => vec![GroupByWithModifier::Rollup],
-            false => Vec::new(),
-        };
-        Ok(GroupByExpr::Expressions(items, modifiers))
     }
 
     /// `ORDER BY a [ASC | DESC], …`.
@@ -456,16 +285,16 @@ impl Parser<'_> {
             query.locks.push(LockClause { lock_type, of: None, nonblock });
         } else {
             query.locks.extend(tables.into_iter().map(|table| LockClause {
-                lock_type: lock_type.clone(),
+                lock_type,
                 of: Some(table),
-                nonblock: nonblock.clone(),
+                nonblock,
             }));
         }
         Ok(())
     }
 
     /// `INTO OUTFILE 'path' …`: the path and the format as typed.
-    fn into_outfile(&mut self, settings: &mut Vec<Setting>) -> Outcome<()> {
+    fn outfile(&mut self, settings: &mut Vec<Setting>) -> Outcome<()> {
         if !self.are_keywords(&["INTO", "OUTFILE"]) {
             return Ok(());
         }

@@ -66,13 +66,13 @@ impl Parser<'_> {
     fn show_what(&mut self) -> Outcome<Show> {
         let full = self.is_keyword("FULL") && self.eat("FULL");
         if self.eat("TABLES") {
-            let schema = self.from_schema()?;
+            let schema = self.schema_clause()?;
             return Ok(Show::Tables { full, schema, filter: self.show_filter()? });
         }
         let extended = self.is_keyword("EXTENDED") && self.eat("EXTENDED");
         let full = full || self.eat("FULL");
         if self.eat_one_of(&["COLUMNS", "FIELDS"]).is_some() {
-            let table = self.from_table()?;
+            let table = self.table_clause()?;
             return Ok(Show::Columns { extended, full, table, filter: self.show_filter()? });
         }
         if self.eat("PROCESSLIST") {
@@ -92,15 +92,15 @@ impl Parser<'_> {
     }
 
     /// `{FROM | IN} schema`.
-    fn from_schema(&mut self) -> Outcome<Option<String>> {
+    fn schema_clause(&mut self) -> Outcome<Option<String>> {
         if self.eat_one_of(&["FROM", "IN"]).is_some() { self.identifier().map(Some) } else { Ok(None) }
     }
 
     /// `{FROM | IN} table [{FROM | IN} schema]`.
-    fn from_table(&mut self) -> Outcome<TableName> {
+    fn table_clause(&mut self) -> Outcome<TableName> {
         self.expect_one_of(&["FROM", "IN"])?;
         let mut table = self.table_name()?;
-        if let Some(schema) = self.from_schema()? {
+        if let Some(schema) = self.schema_clause()? {
             table.schema = Some(schema);
         }
         Ok(table)
@@ -143,7 +143,7 @@ impl Parser<'_> {
     fn show_table(&mut self) -> Outcome<Show> {
         self.expect("TABLE")?;
         if self.eat("STATUS") {
-            let schema = self.from_schema()?;
+            let schema = self.schema_clause()?;
             return Ok(Show::TableStatus { schema, filter: self.show_filter()? });
         }
         let table = self.table_name()?;
@@ -213,11 +213,11 @@ impl Parser<'_> {
             return Ok(Show::Databases { filter: self.show_filter()? });
         }
         if self.eat_all(&["OPEN", "TABLES"]) {
-            let schema = self.from_schema()?;
+            let schema = self.schema_clause()?;
             return Ok(Show::OpenTables { schema, filter: self.show_filter()? });
         }
         if self.eat_one_of(&["INDEX", "INDEXES", "KEYS"]).is_some() {
-            let table = self.from_table()?;
+            let table = self.table_clause()?;
             return Ok(Show::Index { table, filter: self.show_filter()? });
         }
         if self.eat("ENGINES") {
@@ -254,7 +254,7 @@ impl Parser<'_> {
         self.eat_all(words);
         let name = words.join(" ");
         let schema = match self.is_one_of(&["FROM", "IN"]) {
-            true => self.from_schema()?,
+            true => self.schema_clause()?,
             false => None,
         };
         let filter = self.show_filter()?;

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Query, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, CastKind, Expr, Query, UnaryOperator, Value};
 
 use super::Written;
 use super::writer::{Writer, unsupported};
@@ -15,7 +15,7 @@ impl Writer<'_> {
             Expr::CompoundIdentifier(parts) => self.compound(parts),
             Expr::Value(value) => self.value(&value.value),
             Expr::Prefixed { prefix, value } => self.introduced(&prefix.value, value),
-            Expr::BinaryOp { left, op, right } => self.binary_op(left, op, right),
+            Expr::BinaryOp { .. } => self.binary_ops(expr),
             Expr::UnaryOp { op, expr } => {
                 self.plain(unary_symbol(*op)?);
                 self.expr(expr)
@@ -158,31 +158,39 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A binary operator: keywords with spaces around, symbols without.
-    fn binary_op(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Written {
-        match op {
-            BinaryOperator::Plus | BinaryOperator::Minus
-                if matches!(right, Expr::Interval(_)) || matches!(left, Expr::Interval(_)) =>
-            {
-                return self.date_arithmetic(left, op, right);
-            }
-            BinaryOperator::Arrow | BinaryOperator::LongArrow => {
-                let unquote = *op == BinaryOperator::LongArrow;
-                self.plain(if unquote { "JSON_UNQUOTE(JSON_EXTRACT(" } else { "JSON_EXTRACT(" });
-                self.suffixed(left, ", ")?;
-                self.suffixed(right, if unquote { "))" } else { ")" })?;
-                return Ok(());
-            }
-            BinaryOperator::StringConcat => {
-                self.plain("CONCAT(");
-                self.suffixed(left, ", ")?;
-                return self.suffixed(right, ")");
-            }
-            _ => {}
+    /// Binary operators: keywords with spaces around, symbols without. A chain that leans to the left is written in a
+    /// loop, since it may be long.
+    fn binary_ops(&mut self, expr: &Expr) -> Written {
+        let mut chain = Vec::new();
+        let mut leftmost = expr;
+        while let Expr::BinaryOp { left, op, right } = leftmost
+            && !is_function_operator(left, op, right)
+        {
+            chain.push((op, right));
+            leftmost = left;
         }
-        self.expr(left)?;
-        self.plain(binary_symbol(op)?);
-        self.expr(right)
+        match leftmost {
+            Expr::BinaryOp { left, op, right } => self.function_operator(left, op, right)?,
+            operand => self.expr(operand)?,
+        }
+        for (op, right) in chain.into_iter().rev() {
+            self.plain(binary_symbol(op)?);
+            self.expr(right)?;
+        }
+        Ok(())
+    }
+
+    /// An operator that is written as a function.
+    fn function_operator(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Written {
+        let (name, end) = match op {
+            BinaryOperator::Arrow => ("JSON_EXTRACT(", ")"),
+            BinaryOperator::LongArrow => ("JSON_UNQUOTE(JSON_EXTRACT(", "))"),
+            BinaryOperator::StringConcat => ("CONCAT(", ")"),
+            _ => return self.date_arithmetic(left, op, right),
+        };
+        self.plain(name);
+        self.suffixed(left, ", ")?;
+        self.suffixed(right, end)
     }
 
     /// `date + INTERVAL n unit` as the function it stands for.
@@ -233,79 +241,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A literal.
-    pub(super) fn value(&mut self, value: &Value) -> Written {
-        match value {
-            Value::Number(text, _) => {
-                let number = canonical_number(text)?;
-                self.plain(&number);
-            }
-            Value::SingleQuotedString(text) => {
-                let charset = self.options.charset;
-                self.charset_string(charset, text);
-            }
-            Value::NationalStringLiteral(text) => self.charset_string("utf8", text),
-            Value::HexStringLiteral(digits) => {
-                self.plain("x'");
-                self.plain(&digits.to_ascii_lowercase());
-                self.plain("'");
-            }
-            Value::SingleQuotedByteStringLiteral(digits) => {
-                let significant = digits.trim_start_matches('0');
-                self.plain("b'");
-                self.plain(if significant.is_empty() && !digits.is_empty() { "0" } else { significant });
-                self.plain("'");
-            }
-            Value::Boolean(true) => self.plain("TRUE"),
-            Value::Boolean(false) => self.plain("FALSE"),
-            Value::Null => self.plain("NULL"),
-            Value::Placeholder(_) => self.plain("?"),
-            other => return unsupported(format!("the literal {other}")),
-        }
-        Ok(())
-    }
-
-    /// A string with the introducer of a charset (empty: none).
-    fn charset_string(&mut self, charset: &str, text: &str) {
-        if !charset.is_empty() {
-            self.plain("_");
-            self.upper(charset);
-        }
-        self.string(text);
-    }
-
-    /// A literal with an introducer.
-    fn introduced(&mut self, prefix: &str, value: &Expr) -> Written {
-        let Expr::Value(value) = value else { return unsupported("an introducer before an expression") };
-        let charset = prefix.strip_prefix('_').unwrap_or(prefix);
-        let charset = if charset == "utf8mb3" { "utf8" } else { charset };
-        if let Value::SingleQuotedString(text) = &value.value {
-            self.charset_string(charset, text);
-            return Ok(());
-        }
-        if charset != "utf8mb4" && charset != "binary" {
-            self.plain("_");
-            self.upper(charset);
-            self.plain(" ");
-        }
-        self.value(&value.value)
-    }
-
-    /// `DATE '…'`.
-    fn typed_string(&mut self, typed: &sqlparser::ast::TypedString) -> Written {
-        self.plain(match typed.data_type {
-            DataType::Date => "DATE ",
-            DataType::Time(..) => "TIME ",
-            DataType::Timestamp(..) => "TIMESTAMP ",
-            _ => return unsupported("a typed string"),
-        });
-        match &typed.value.value {
-            Value::SingleQuotedString(text) => self.string(text),
-            _ => return unsupported("a typed string"),
-        }
-        Ok(())
-    }
-
     /// `CAST`, `CONVERT`, `BINARY`.
     fn cast(&mut self, cast: &Expr) -> Written {
         match cast {
@@ -336,6 +271,17 @@ impl Writer<'_> {
             }
             _ => unsupported("this cast"),
         }
+    }
+}
+
+/// Whether an operator is written as a function: paths into JSON, concatenation, dates with intervals.
+fn is_function_operator(left: &Expr, op: &BinaryOperator, right: &Expr) -> bool {
+    match op {
+        BinaryOperator::Arrow | BinaryOperator::LongArrow | BinaryOperator::StringConcat => true,
+        BinaryOperator::Plus | BinaryOperator::Minus => {
+            matches!(left, Expr::Interval(_)) || matches!(right, Expr::Interval(_))
+        }
+        _ => false,
     }
 }
 
@@ -378,46 +324,4 @@ fn binary_symbol(op: &BinaryOperator) -> Result<&'static str, RestoreError> {
         BinaryOperator::Assignment => ":=",
         other => return unsupported(format!("the operator {other}")),
     })
-}
-
-/// A number as TiDB prints it: no needless zeros before the point, an exponent with sign and two digits.
-fn canonical_number(text: &str) -> Result<String, RestoreError> {
-    if text.contains(['e', 'E']) {
-        let value: f64 = text.parse().map_err(|_| RestoreError::Unsupported(format!("the number {text}")))?;
-        if !value.is_finite() {
-            return unsupported(format!("the number {text}"));
-        }
-        let printed = format!("{value:e}");
-        let (mantissa, exponent) = printed.split_once('e').unwrap_or((&printed, "0"));
-        let (sign, digits) = match exponent.strip_prefix('-') {
-            Some(digits) => ('-', digits),
-            None => ('+', exponent),
-        };
-        return Ok(format!("{mantissa}e{sign}{digits:0>2}"));
-    }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let whole = whole.trim_start_matches('0');
-    let whole = if whole.is_empty() { "0" } else { whole };
-    Ok(if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::canonical_number;
-
-    #[test]
-    fn numbers_are_printed_as_tidb_does() {
-        for (typed, printed) in [
-            ("007", "7"),
-            ("0", "0"),
-            (".5", "0.5"),
-            ("1.50", "1.50"),
-            ("1.", "1"),
-            ("1e10", "1e+10"),
-            ("1.5E-7", "1.5e-07"),
-            ("12e100", "1.2e+101"),
-        ] {
-            assert_eq!(canonical_number(typed).as_deref(), Ok(printed), "{typed}");
-        }
-    }
 }

@@ -1,15 +1,21 @@
 //! Canonical text of statements, as TiDB's own formatter writes it.
 
 mod alter;
+mod alter_partition;
+mod cast;
 mod column;
 mod expr;
 mod function;
+mod key;
+mod literal;
 mod object;
 mod options;
 mod partition;
+mod policy;
 mod query;
 mod table;
 mod table_ref;
+mod view;
 mod window;
 mod writer;
 

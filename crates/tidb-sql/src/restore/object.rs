@@ -2,12 +2,10 @@
 
 use super::Written;
 use super::alter::{algorithm_name, lock_name};
-use super::writer::{Writer, unsupported};
+use super::writer::Writer;
 use crate::ddl::{
-    AlterDatabase, CheckOption, CreateDatabase, CreateIndex, CreateIndexKind, CreateView, DatabaseOption,
-    Ddl, Definer, DropIndex, DropTable, FlashbackCluster, FlashbackUntil, IndexAlgorithm, IndexLock,
-    PlacementOption, RecoverTable, ResourceGroupOption, SequenceOption, Temporary, ViewAlgorithm,
-    ViewSecurity,
+    AlterDatabase, CreateDatabase, CreateIndex, CreateIndexKind, DatabaseOption, Ddl, DropIndex, DropTable,
+    IndexAlgorithm, IndexLock, Temporary,
 };
 
 impl Writer<'_> {
@@ -102,7 +100,7 @@ impl Writer<'_> {
     }
 
     /// Words and `IF EXISTS`.
-    fn drop_words(&mut self, words: &str, if_exists: bool) {
+    pub(super) fn drop_words(&mut self, words: &str, if_exists: bool) {
         self.plain(words);
         if if_exists {
             self.plain("IF EXISTS ");
@@ -236,198 +234,5 @@ impl Writer<'_> {
             self.plain(if algorithm.is_some() { " LOCK = " } else { "LOCK = " });
             self.plain(lock_name(lock));
         }
-    }
-
-    /// `CREATE VIEW …`, with a given text in place of the query.
-    pub(super) fn create_view(&mut self, view: &CreateView, select: Option<&str>) -> Written {
-        self.plain(if view.or_replace { "CREATE OR REPLACE ALGORITHM = " } else { "CREATE ALGORITHM = " });
-        self.plain(match view.algorithm {
-            ViewAlgorithm::Undefined => "UNDEFINED",
-            ViewAlgorithm::Merge => "MERGE",
-            ViewAlgorithm::TempTable => "TEMPTABLE",
-        });
-        self.plain(" DEFINER = ");
-        match &view.definer {
-            Definer::CurrentUser => self.plain("CURRENT_USER"),
-            Definer::User { user, host } => {
-                self.name(user);
-                if !host.is_empty() {
-                    self.plain("@");
-                    self.name(host);
-                }
-            }
-        }
-        self.plain(match view.security {
-            ViewSecurity::Definer => " SQL SECURITY DEFINER VIEW ",
-            ViewSecurity::Invoker => " SQL SECURITY INVOKER VIEW ",
-        });
-        self.table_name(&view.name);
-        if !view.columns.is_empty() {
-            self.plain(" (");
-            self.names(&view.columns, ",");
-            self.plain(")");
-        }
-        self.plain(" AS ");
-        match select {
-            Some(text) => self.plain(text),
-            None => self.query(&view.query)?,
-        }
-        if view.check_option == CheckOption::Local {
-            self.plain(" WITH LOCAL CHECK OPTION");
-        }
-        Ok(())
-    }
-
-    /// An option of a sequence with a blank before it.
-    fn sequence_option(&mut self, option: SequenceOption) {
-        let (words, value) = match option {
-            SequenceOption::IncrementBy(n) => (" INCREMENT BY ", Some(n)),
-            SequenceOption::StartWith(n) => (" START WITH ", Some(n)),
-            SequenceOption::MinValue(n) => (" MINVALUE ", Some(n)),
-            SequenceOption::NoMinValue => (" NO MINVALUE", None),
-            SequenceOption::MaxValue(n) => (" MAXVALUE ", Some(n)),
-            SequenceOption::NoMaxValue => (" NO MAXVALUE", None),
-            SequenceOption::Cache(n) => (" CACHE ", Some(n)),
-            SequenceOption::NoCache => (" NOCACHE", None),
-            SequenceOption::Cycle => (" CYCLE", None),
-            SequenceOption::NoCycle => (" NOCYCLE", None),
-            SequenceOption::Restart => (" RESTART", None),
-            SequenceOption::RestartWith(n) => (" RESTART WITH ", Some(n)),
-        };
-        self.plain(words);
-        if let Some(value) = value {
-            self.number(value);
-        }
-    }
-
-    /// `RECOVER TABLE …`.
-    fn recover_table(&mut self, recover: &RecoverTable) {
-        match recover {
-            RecoverTable::ByJob(job) => {
-                self.plain("RECOVER TABLE BY JOB ");
-                self.number(job);
-            }
-            RecoverTable::ByName { table, jobs } => {
-                self.plain("RECOVER TABLE ");
-                self.table_name(table);
-                if let Some(jobs) = jobs.filter(|jobs| *jobs > 0) {
-                    self.plain(" ");
-                    self.number(jobs);
-                }
-            }
-        }
-    }
-
-    /// `FLASHBACK … TO …`.
-    fn flashback_cluster(&mut self, flashback: &FlashbackCluster) -> Written {
-        self.plain("FLASHBACK ");
-        if !flashback.tables.is_empty() {
-            self.plain("TABLE ");
-            self.table_names(&flashback.tables, ", ");
-        } else if let Some(database) = &flashback.database {
-            self.plain("DATABASE ");
-            self.name(database);
-        } else {
-            self.plain("CLUSTER");
-        }
-        match &flashback.until {
-            FlashbackUntil::Timestamp(expr) => {
-                self.plain(" TO TIMESTAMP ");
-                self.expr(expr)
-            }
-            FlashbackUntil::Tso(tso) => {
-                self.plain(" TO TSO ");
-                self.number(tso);
-                Ok(())
-            }
-        }
-    }
-
-    /// Placement policies and resource groups, which only TiDB has.
-    fn policy_ddl(&mut self, ddl: &Ddl) -> Written {
-        match ddl {
-            Ddl::CreatePlacementPolicy(create) => {
-                if self.options.skip_placement {
-                    return Ok(());
-                }
-                self.special_statement("placement", |w| {
-                    w.plain(if create.or_replace {
-                        "CREATE OR REPLACE PLACEMENT POLICY "
-                    } else {
-                        "CREATE PLACEMENT POLICY "
-                    });
-                    if create.if_not_exists {
-                        w.plain("IF NOT EXISTS ");
-                    }
-                    w.name(&create.name);
-                    w.placement_options(&create.options)
-                })
-            }
-            Ddl::AlterPlacementPolicy(alter) => {
-                if self.options.skip_placement {
-                    return Ok(());
-                }
-                self.special_statement("placement", |w| {
-                    w.drop_words("ALTER PLACEMENT POLICY ", alter.if_exists);
-                    w.name(&alter.name);
-                    w.placement_options(&alter.options)
-                })
-            }
-            Ddl::DropPlacementPolicy(drop) => self.special_statement("placement", |w| {
-                w.drop_words("DROP PLACEMENT POLICY ", drop.if_exists);
-                w.name(&drop.name);
-                Ok(())
-            }),
-            Ddl::CreateResourceGroup(create) => self.special_statement("resource_group", |w| {
-                w.plain(if create.if_not_exists {
-                    "CREATE RESOURCE GROUP IF NOT EXISTS "
-                } else {
-                    "CREATE RESOURCE GROUP "
-                });
-                w.name(&create.name);
-                w.resource_group_options(&create.options)
-            }),
-            Ddl::AlterResourceGroup(alter) => self.special_statement("resource_group", |w| {
-                w.drop_words("ALTER RESOURCE GROUP ", alter.if_exists);
-                w.name(&alter.name);
-                w.resource_group_options(&alter.options)
-            }),
-            Ddl::DropResourceGroup(drop) => self.special_statement("resource_group", |w| {
-                w.drop_words("DROP RESOURCE GROUP ", drop.if_exists);
-                w.name(&drop.name);
-                Ok(())
-            }),
-            _ => unsupported("this statement"),
-        }
-    }
-
-    /// Options of a policy, each with a blank before it.
-    fn placement_options(&mut self, options: &[PlacementOption]) -> Written {
-        for option in options {
-            self.plain(" ");
-            self.placement(option)?;
-        }
-        Ok(())
-    }
-
-    /// Options of a resource group.
-    fn resource_group_options(&mut self, options: &[ResourceGroupOption]) -> Written {
-        for (i, option) in options.iter().enumerate() {
-            self.plain(if i > 0 { ", " } else { " " });
-            match option {
-                ResourceGroupOption::RuPerSecond(None) => self.plain("RU_PER_SEC = UNLIMITED"),
-                ResourceGroupOption::RuPerSecond(Some(rate)) => self.number_option("RU_PER_SEC", *rate),
-                ResourceGroupOption::Priority(priority) => {
-                    self.plain("PRIORITY = ");
-                    self.plain(priority);
-                }
-                ResourceGroupOption::Burstable(mode) => {
-                    self.plain("BURSTABLE = ");
-                    self.plain(mode.as_deref().unwrap_or("TRUE"));
-                }
-                ResourceGroupOption::Block { .. } => return unsupported("QUERY_LIMIT or BACKGROUND"),
-            }
-        }
-        Ok(())
     }
 }

@@ -68,20 +68,7 @@ impl Writer<'_> {
         match body {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Query(query) => self.in_parentheses(|w| w.query(query)),
-            SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                self.set_expr(left)?;
-                self.plain(match op {
-                    SetOperator::Union => " UNION",
-                    SetOperator::Except => " EXCEPT",
-                    SetOperator::Intersect => " INTERSECT",
-                    SetOperator::Minus => return unsupported("MINUS"),
-                });
-                self.plain(if *set_quantifier == SetQuantifier::All { " ALL " } else { " " });
-                match right.as_ref() {
-                    nested @ SetExpr::SetOperation { .. } => self.in_parentheses(|w| w.set_expr(nested)),
-                    other => self.set_expr(other),
-                }
-            }
+            SetExpr::SetOperation { .. } => self.set_operations(body),
             SetExpr::Values(values) => {
                 self.plain("VALUES ");
                 self.separated(&values.rows, ", ", |w, row| {
@@ -97,6 +84,34 @@ impl Writer<'_> {
             }
             _ => unsupported("this kind of query"),
         }
+    }
+
+    /// Query blocks with set operators between. Those to the left are written in a loop; a run of
+    /// one operator needs no parentheses wherever it leans.
+    fn set_operations(&mut self, body: &SetExpr) -> Written {
+        let mut chain = Vec::new();
+        let mut leftmost = body;
+        while let SetExpr::SetOperation { left, op, set_quantifier, right } = leftmost {
+            chain.push((op, set_quantifier, right));
+            leftmost = left;
+        }
+        self.set_expr(leftmost)?;
+        for (op, quantifier, right) in chain.into_iter().rev() {
+            self.plain(match op {
+                SetOperator::Union => " UNION",
+                SetOperator::Except => " EXCEPT",
+                SetOperator::Intersect => " INTERSECT",
+                SetOperator::Minus => return unsupported("MINUS"),
+            });
+            self.plain(if *quantifier == SetQuantifier::All { " ALL " } else { " " });
+            match right.as_ref() {
+                nested @ SetExpr::SetOperation { op: inner, .. } if inner != op => {
+                    self.in_parentheses(|w| w.set_expr(nested))?;
+                }
+                other => self.set_expr(other)?,
+            }
+        }
+        Ok(())
     }
 
     /// `SELECT …`.

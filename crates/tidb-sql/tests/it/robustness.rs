@@ -165,7 +165,7 @@ fn deep_nesting_is_refused_without_overflow() {
 #[test]
 fn long_chains_are_bounded_where_trees_grow_and_free_where_not() {
     let parts = |operator: &str, count: usize| vec!["a = 1"; count].join(operator);
-    for operator in [" or ", " and ", " || ", " && "] {
+    for operator in [" or ", " and ", " || ", " && ", " xor "] {
         let sql = format!("select {}", parts(operator, 50_000));
         exercise(&sql, SqlMode::default());
         assert!(parse(&sql, SqlMode::default()).is_ok(), "{operator}");
@@ -174,7 +174,12 @@ fn long_chains_are_bounded_where_trees_grow_and_free_where_not() {
     assert!(parse(&list, SqlMode::default()).is_ok());
     let rows = format!("insert into t values {}", vec!["(1,'a')"; 50_000].join(","));
     assert!(parse(&rows, SqlMode::default()).is_ok());
-    for operator in [" + ", " union select ", " xor ", " collate utf8mb4_bin collate utf8mb4_bin + "] {
+    for operator in [" union select ", " union all select ", " intersect select "] {
+        let sql = format!("select {}", vec!["1"; 5_000].join(operator));
+        exercise(&sql, SqlMode::default());
+        assert!(parse(&sql, SqlMode::default()).is_ok(), "{operator}");
+    }
+    for operator in [" + ", " except select ", " - ", " collate utf8mb4_bin collate utf8mb4_bin + "] {
         let sql = format!("select {}", vec!["1"; 50_000].join(operator));
         assert!(matches!(parse(&sql, SqlMode::default()), Err(ParseError::TooDeep { .. })), "{operator}");
     }
@@ -185,7 +190,13 @@ fn usual_nesting_is_accepted() {
     let sql = format!("select {}1{}", "(".repeat(30), ")".repeat(30));
     exercise(&sql, SqlMode::default());
     assert!(parse(&sql, SqlMode::default()).is_ok());
-    let sql = format!("select {}", vec!["1"; 300].join(" + "));
+    let sql = format!("select {}1{}", "(".repeat(90), ")".repeat(90));
+    exercise(&sql, SqlMode::default());
+    let sql = format!("select {}", vec!["1"; 190].join(" + "));
+    exercise(&sql, SqlMode::default());
+    assert!(parse(&sql, SqlMode::default()).is_ok());
+    let sql = vec!["select 1"; 390].join(" union all ");
+    exercise(&sql, SqlMode::default());
     assert!(parse(&sql, SqlMode::default()).is_ok());
 }
 
