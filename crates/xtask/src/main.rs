@@ -43,3 +43,28 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Xtask::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_benchmarks_are_passed_on() {
+        let parsed = Xtask::try_parse_from(["xtask", "bench", "pipeline", "--rows", "5", "--help"]).unwrap();
+        assert!(format!("{parsed:?}").contains(r#"["--rows", "5", "--help"]"#), "{parsed:?}");
+        let parsed = Xtask::try_parse_from(["xtask", "bench", "sorter", "1000"]).unwrap();
+        assert!(format!("{parsed:?}").contains(r#"["1000"]"#), "{parsed:?}");
+    }
+
+    #[test]
+    fn steps_can_be_chosen() {
+        assert!(Xtask::try_parse_from(["xtask", "test", "--only", "e2e,demo"]).is_ok());
+        assert!(Xtask::try_parse_from(["xtask", "test", "--only", "nothing"]).is_err());
+    }
+}
