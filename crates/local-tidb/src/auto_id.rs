@@ -53,7 +53,9 @@ impl AutoIds {
         let slot = self.slot(table_id);
         let mut range = slot.lock().await;
         if range.end - range.base < count {
-            let fetched = self.advance(db_id, table_id, |stored| (stored, stored.saturating_add(STEP.max(count)))).await?;
+            let fetched = self
+                .advance(db_id, table_id, |stored| (stored, stored.saturating_add(STEP.max(count))))
+                .await?;
             // Ids that are left over are kept when the new ones follow on directly.
             if fetched.base != range.end || range.base == range.end {
                 range.base = fetched.base;
@@ -111,7 +113,8 @@ impl AutoIds {
     async fn advance(&self, db_id: i64, table_id: i64, next: impl Fn(u64) -> (u64, u64)) -> Result<Range> {
         let key = meta::hash_key(&meta_keys::db_field(db_id), &meta_keys::auto_id_field(table_id));
         for _ in 0..MAX_RETRIES {
-            let mut txn = self.client.begin(TransactionOptions::optimistic().one_pc()).await.map_err(from_client)?;
+            let mut txn =
+                self.client.begin(TransactionOptions::optimistic().one_pc()).await.map_err(from_client)?;
             let stored = txn.get(&key).await.map_err(from_client)?;
             let stored = stored.map_or(Ok(0), |text| meta_keys::parse_number(&text))? as u64;
             let (base, end) = next(stored);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tidb_codec::{Datum, Handle};
 use tidb_schema::{
-    CIStr, DDL_HISTORY_TABLE_ID, DDL_JOB_TABLE_ID, DDL_REORG_TABLE_ID, DbInfo, MDL_INFO_TABLE_ID, SchemaState, TableInfo,
+    CIStr, DDL_HISTORY_TABLE_ID, DDL_JOB_TABLE_ID, DDL_REORG_TABLE_ID, DbInfo, MDL_INFO_TABLE_ID,
+    SchemaState, TableInfo,
 };
 use tidb_sql::{Ddl, SqlMode, Statement};
 use tikv_client::{Error, Transaction, TransactionOptions};
@@ -36,15 +37,42 @@ const SCHEMA_CACHE_BYTES: &str = "536870912";
 
 /// System tables with the ids that a TiDB cluster gives them.
 static SYSTEM_TABLES: &[(i64, &str)] = &[
-    (DDL_JOB_TABLE_ID, "CREATE TABLE tidb_ddl_job (job_id BIGINT NOT NULL, reorg INT, schema_ids TEXT(65535), table_ids TEXT(65535), job_meta LONGBLOB, type INT, processing INT, PRIMARY KEY(job_id))"),
-    (DDL_REORG_TABLE_ID, "CREATE TABLE tidb_ddl_reorg (job_id BIGINT NOT NULL, ele_id BIGINT, ele_type BLOB, start_key BLOB, end_key BLOB, physical_id BIGINT, reorg_meta LONGBLOB, UNIQUE KEY(job_id, ele_id, ele_type(20)))"),
-    (DDL_HISTORY_TABLE_ID, "CREATE TABLE tidb_ddl_history (job_id BIGINT NOT NULL, job_meta LONGBLOB, db_name CHAR(64), table_name CHAR(64), schema_ids TEXT(65535), table_ids TEXT(65535), create_time DATETIME, PRIMARY KEY(job_id))"),
-    (MDL_INFO_TABLE_ID, "CREATE TABLE tidb_mdl_info (job_id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, table_ids TEXT(65535), owner_id VARCHAR(64) NOT NULL DEFAULT '')"),
-    (4, "CREATE TABLE user (Host CHAR(255), User CHAR(32), authentication_string TEXT, plugin CHAR(64), Select_priv ENUM('N','Y') NOT NULL DEFAULT 'N', Super_priv ENUM('N','Y') NOT NULL DEFAULT 'N', Account_locked ENUM('N','Y') NOT NULL DEFAULT 'N', Token_issuer VARCHAR(255), User_attributes JSON, password_expired ENUM('N','Y') NOT NULL DEFAULT 'N', PRIMARY KEY (Host, User))"),
-    (10, "CREATE TABLE db (Host CHAR(255), DB CHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_general_ci, User CHAR(32), Select_priv ENUM('N','Y') NOT NULL DEFAULT 'N', Insert_priv ENUM('N','Y') NOT NULL DEFAULT 'N', PRIMARY KEY (Host, DB, User))"),
-    (16, "CREATE TABLE GLOBAL_VARIABLES (VARIABLE_NAME VARCHAR(64) NOT NULL PRIMARY KEY, VARIABLE_VALUE VARCHAR(16383) DEFAULT NULL)"),
-    (18, "CREATE TABLE tidb (VARIABLE_NAME VARCHAR(64) NOT NULL PRIMARY KEY, VARIABLE_VALUE VARCHAR(1024) DEFAULT NULL, COMMENT VARCHAR(1024))"),
-    (28, "CREATE TABLE gc_delete_range (job_id BIGINT NOT NULL, element_id BIGINT NOT NULL, start_key VARCHAR(255) NOT NULL, end_key VARCHAR(255) NOT NULL, ts BIGINT NOT NULL, UNIQUE KEY delete_range_index (job_id, element_id))"),
+    (
+        DDL_JOB_TABLE_ID,
+        "CREATE TABLE tidb_ddl_job (job_id BIGINT NOT NULL, reorg INT, schema_ids TEXT(65535), table_ids TEXT(65535), job_meta LONGBLOB, type INT, processing INT, PRIMARY KEY(job_id))",
+    ),
+    (
+        DDL_REORG_TABLE_ID,
+        "CREATE TABLE tidb_ddl_reorg (job_id BIGINT NOT NULL, ele_id BIGINT, ele_type BLOB, start_key BLOB, end_key BLOB, physical_id BIGINT, reorg_meta LONGBLOB, UNIQUE KEY(job_id, ele_id, ele_type(20)))",
+    ),
+    (
+        DDL_HISTORY_TABLE_ID,
+        "CREATE TABLE tidb_ddl_history (job_id BIGINT NOT NULL, job_meta LONGBLOB, db_name CHAR(64), table_name CHAR(64), schema_ids TEXT(65535), table_ids TEXT(65535), create_time DATETIME, PRIMARY KEY(job_id))",
+    ),
+    (
+        MDL_INFO_TABLE_ID,
+        "CREATE TABLE tidb_mdl_info (job_id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, table_ids TEXT(65535), owner_id VARCHAR(64) NOT NULL DEFAULT '')",
+    ),
+    (
+        4,
+        "CREATE TABLE user (Host CHAR(255), User CHAR(32), authentication_string TEXT, plugin CHAR(64), Select_priv ENUM('N','Y') NOT NULL DEFAULT 'N', Super_priv ENUM('N','Y') NOT NULL DEFAULT 'N', Account_locked ENUM('N','Y') NOT NULL DEFAULT 'N', Token_issuer VARCHAR(255), User_attributes JSON, password_expired ENUM('N','Y') NOT NULL DEFAULT 'N', PRIMARY KEY (Host, User))",
+    ),
+    (
+        10,
+        "CREATE TABLE db (Host CHAR(255), DB CHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_general_ci, User CHAR(32), Select_priv ENUM('N','Y') NOT NULL DEFAULT 'N', Insert_priv ENUM('N','Y') NOT NULL DEFAULT 'N', PRIMARY KEY (Host, DB, User))",
+    ),
+    (
+        16,
+        "CREATE TABLE GLOBAL_VARIABLES (VARIABLE_NAME VARCHAR(64) NOT NULL PRIMARY KEY, VARIABLE_VALUE VARCHAR(16383) DEFAULT NULL)",
+    ),
+    (
+        18,
+        "CREATE TABLE tidb (VARIABLE_NAME VARCHAR(64) NOT NULL PRIMARY KEY, VARIABLE_VALUE VARCHAR(1024) DEFAULT NULL, COMMENT VARCHAR(1024))",
+    ),
+    (
+        28,
+        "CREATE TABLE gc_delete_range (job_id BIGINT NOT NULL, element_id BIGINT NOT NULL, start_key VARCHAR(255) NOT NULL, end_key VARCHAR(255) NOT NULL, ts BIGINT NOT NULL, UNIQUE KEY delete_range_index (job_id, element_id))",
+    ),
 ];
 /// First id that is free after the system objects.
 const FIRST_FREE_ID: i64 = 102;
@@ -58,7 +86,12 @@ static TIDB_ROWS: &[(&str, &str, &str)] = &[
 ];
 
 fn context() -> EvalContext {
-    EvalContext::new(jiff::Timestamp::UNIX_EPOCH, TimeZone::UTC, ModeFlags::from_names(DEFAULT_SQL_MODE), SessionFacts::default())
+    EvalContext::new(
+        jiff::Timestamp::UNIX_EPOCH,
+        TimeZone::UTC,
+        ModeFlags::from_names(DEFAULT_SQL_MODE),
+        SessionFacts::default(),
+    )
 }
 
 fn database(id: i64, name: &str) -> DbInfo {
@@ -76,8 +109,12 @@ fn database(id: i64, name: &str) -> DbInfo {
 /// Builds a system table's description from its statement.
 fn system_table(db: &DbInfo, id: i64, sql: &str) -> Result<TableInfo> {
     let parsed = tidb_sql::parse_one(sql, SqlMode::default()).map_err(SqlError::internal)?;
-    let Statement::Ddl(ddl) = parsed.statement else { return Err(SqlError::internal("system table is no DDL")) };
-    let Ddl::CreateTable(create) = *ddl else { return Err(SqlError::internal("system table is no CREATE TABLE")) };
+    let Statement::Ddl(ddl) = parsed.statement else {
+        return Err(SqlError::internal("system table is no DDL"));
+    };
+    let Ddl::CreateTable(create) = *ddl else {
+        return Err(SqlError::internal("system table is no CREATE TABLE"));
+    };
     let mut info = table_def::build(&create, db, &crate::session::NoVariables, &context())?;
     info.id = id;
     info.state = SchemaState::PUBLIC;
@@ -138,7 +175,14 @@ async fn write(txn: &mut Transaction) -> Result<()> {
         put_row(txn, &tidb, &[("variable_name", name), ("variable_value", value), ("comment", comment)])?;
     }
     let user = by_name("user")?;
-    let root = [("host", "%"), ("user", "root"), ("authentication_string", ""), ("plugin", "mysql_native_password"), ("select_priv", "Y"), ("super_priv", "Y")];
+    let root = [
+        ("host", "%"),
+        ("user", "root"),
+        ("authentication_string", ""),
+        ("plugin", "mysql_native_password"),
+        ("select_priv", "Y"),
+        ("super_priv", "Y"),
+    ];
     put_row(txn, &user, &root)
 }
 
@@ -150,15 +194,22 @@ fn put_row(txn: &mut Transaction, table: &Table, given: &[(&str, &str)]) -> Resu
         let text = given.iter().find(|(name, _)| *name == column.info.name.l).map(|(_, text)| *text);
         values.push(match text {
             Some(text) => {
-                let target = crate::convert::Target { name: column.name(), field: &column.info.field_type, row: 1 };
-                crate::convert::to_column(Datum::Bytes(text.as_bytes().to_vec()), &ResultType::text(), target, &cx)?
+                let target =
+                    crate::convert::Target { name: column.name(), field: &column.info.field_type, row: 1 };
+                crate::convert::to_column(
+                    Datum::Bytes(text.as_bytes().to_vec()),
+                    &ResultType::text(),
+                    target,
+                    &cx,
+                )?
             }
             None => default_value::current(column, &cx)?.unwrap_or(Datum::Null),
         });
     }
     let handle = match table.handle {
         HandleKind::RowId => Handle::Int(1),
-        _ => row::handle_of(table, &values, &TimeZone::UTC)?.ok_or_else(|| SqlError::internal("row without handle"))?,
+        _ => row::handle_of(table, &values, &TimeZone::UTC)?
+            .ok_or_else(|| SqlError::internal("row without handle"))?,
     };
     let stored = StoredRow { handle, values };
     let value = row::encode(table, &stored.values, &TimeZone::UTC)?;
@@ -200,7 +251,8 @@ pub(crate) async fn load_globals(engine: &Engine) -> Result<()> {
 pub(crate) async fn store_global(engine: &Engine, name: &str, value: &str) -> Result<()> {
     let table = globals_table(engine)?;
     for _ in 0..MAX_RETRIES {
-        let mut txn = engine.client.begin(TransactionOptions::optimistic().one_pc()).await.map_err(from_client)?;
+        let mut txn =
+            engine.client.begin(TransactionOptions::optimistic().one_pc()).await.map_err(from_client)?;
         put_row(&mut txn, &table, &[("variable_name", name), ("variable_value", value)])?;
         match txn.commit().await {
             Ok(_) => return Ok(()),

@@ -31,7 +31,13 @@ pub struct CollationInfo {
 /// A reference to one of [`ALL`].
 pub type Collation = &'static CollationInfo;
 
-const fn info(id: u16, name: &'static str, charset: &'static str, is_default: bool, order: Order) -> CollationInfo {
+const fn info(
+    id: u16,
+    name: &'static str,
+    charset: &'static str,
+    is_default: bool,
+    order: Order,
+) -> CollationInfo {
     CollationInfo { id, name, charset, is_default, order }
 }
 
@@ -49,8 +55,12 @@ pub static ALL: &[CollationInfo] = &[
 
 /// Collations that a connection may name though no column may have them; strings then compare by `utf8mb4_bin`, as
 /// literals next to a column do anyway.
-static CONNECTION_ONLY: &[(u16, &str)] =
-    &[(255, "utf8mb4_0900_ai_ci"), (224, "utf8mb4_unicode_ci"), (192, "utf8_unicode_ci"), (8, "latin1_swedish_ci")];
+static CONNECTION_ONLY: &[(u16, &str)] = &[
+    (255, "utf8mb4_0900_ai_ci"),
+    (224, "utf8mb4_unicode_ci"),
+    (192, "utf8_unicode_ci"),
+    (8, "latin1_swedish_ci"),
+];
 
 /// TiDB's default collation.
 pub fn utf8mb4_bin() -> Collation {
@@ -139,7 +149,9 @@ pub fn trim_spaces(text: &[u8]) -> &[u8] {
 
 /// The `general_ci` weights of a text, one per character; bytes that are no UTF-8 weigh what they are.
 fn weights(text: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    text.utf8_chunks().flat_map(|chunk| chunk.valid().chars().map(weight).chain(chunk.invalid().iter().map(|&b| u16::from(b))))
+    text.utf8_chunks().flat_map(|chunk| {
+        chunk.valid().chars().map(weight).chain(chunk.invalid().iter().map(|&b| u16::from(b)))
+    })
 }
 
 /// Latin letters with accents from U+0100 on, as runs of one base letter: `(first, last, base)`.
@@ -176,7 +188,7 @@ fn weight(c: char) -> u16 {
             .iter()
             .find(|(first, last, _)| (*first..=*last).contains(&code))
             .map_or_else(|| upper(c), |(_, _, base)| u16::from(*base)),
-        0x386..=0x3CE | 0x3C2 => greek_weight(c),
+        0x386..=0x3CE => greek_weight(c),
         0x400 | 0x401 | 0x450 | 0x451 => 0x415,
         0x403 | 0x453 => 0x413,
         0x407 | 0x457 => 0x406,

@@ -23,7 +23,8 @@ fn lenient(zone: &TimeZone) -> EvalContext {
 /// Reads a default as stored in the schema.
 fn from_stored(column: &Column, default: &Value, bits: Option<&Vec<u8>>, zone: &TimeZone) -> Result<Datum> {
     if column.ty.tp == tp::BIT {
-        let bytes = bits.cloned().or_else(|| default.as_str().map(|s| s.as_bytes().to_vec())).unwrap_or_default();
+        let bytes =
+            bits.cloned().or_else(|| default.as_str().map(|s| s.as_bytes().to_vec())).unwrap_or_default();
         return Ok(Datum::Bit(bytes.iter().fold(0, |sum, b| sum << 8 | u64::from(*b))));
     }
     let text = match default {
@@ -89,7 +90,9 @@ pub(crate) fn zero(column: &Column) -> Datum {
             let scale = i16::try_from(field.decimal).unwrap_or(0);
             Datum::Decimal(Decimal::ZERO.round(scale).unwrap_or(Decimal::ZERO))
         }
-        tp::DATE | tp::NEW_DATE | tp::DATETIME | tp::TIMESTAMP => Datum::Time(Time::zero(time_kind(column), field.fsp())),
+        tp::DATE | tp::NEW_DATE | tp::DATETIME | tp::TIMESTAMP => {
+            Datum::Time(Time::zero(time_kind(column), field.fsp()))
+        }
         tp::DURATION => Datum::Duration(Duration::new(0, field.fsp()).unwrap_or(Duration::ZERO)),
         tp::ENUM => Datum::Enum(1),
         tp::SET => Datum::Set(0),

@@ -12,15 +12,15 @@ mod error;
 mod exec;
 mod expr;
 mod meta_keys;
-mod session;
 mod server;
+mod session;
 mod storage_error;
 mod store;
 mod wire;
 
 pub use engine::Engine;
 pub use error::{Result, SqlError};
+pub use exec::query::{ResultColumn, value_text};
 pub use expr::{Level, ResultType, Warning};
 pub use server::{Running, StartError, TidbConfig, start};
 pub use session::{PreparedInfo, QueryResult, Session};
-pub use exec::query::{ResultColumn, value_text};

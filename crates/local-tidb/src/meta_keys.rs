@@ -44,8 +44,7 @@ pub(crate) fn diff_name(version: i64) -> Vec<u8> {
 /// # Errors
 /// Text that is no number.
 pub(crate) fn parse_number(text: &[u8]) -> Result<i64> {
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|t| t.parse().ok())
-        .ok_or_else(|| SqlError::internal(format!("meta value {:?} is no number", String::from_utf8_lossy(text))))
+    std::str::from_utf8(text).ok().and_then(|t| t.parse().ok()).ok_or_else(|| {
+        SqlError::internal(format!("meta value {:?} is no number", String::from_utf8_lossy(text)))
+    })
 }

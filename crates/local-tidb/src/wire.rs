@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mysql_server::{Backend, Client, Column, Credential, DateTime, OkInfo, Param, Prepared, ResultWriter, Time, Value, status};
+use mysql_server::{
+    Backend, Client, Column, Credential, DateTime, OkInfo, Param, Prepared, ResultWriter, Time, Value, status,
+};
 use tidb_codec::field::tp;
 use tidb_codec::time::TimeParts;
 use tidb_codec::{Datum, Duration, TimeKind};
@@ -63,7 +65,8 @@ impl Backend for TidbBackend {
 fn wire_column(c: &ResultColumn) -> Column {
     let ty = &c.ty;
     let textual = ty.is_string() || matches!(ty.tp, tp::ENUM | tp::SET | tp::JSON);
-    let bytes_per_char = if textual { i64::from(crate::collation::max_char_bytes(ty.collation.charset)) } else { 1 };
+    let bytes_per_char =
+        if textual { i64::from(crate::collation::max_char_bytes(ty.collation.charset)) } else { 1 };
     let kind = match ty.tp {
         tp::ENUM | tp::SET => tp::STRING,
         tp::VARCHAR => tp::VAR_STRING,
@@ -75,7 +78,9 @@ fn wire_column(c: &ResultColumn) -> Column {
     match ty.tp {
         tp::ENUM => flags |= mysql_server::column_flag::ENUM,
         tp::SET => flags |= mysql_server::column_flag::SET,
-        tp::BLOB | tp::TINY_BLOB | tp::MEDIUM_BLOB | tp::LONG_BLOB => flags |= mysql_server::column_flag::BLOB,
+        tp::BLOB | tp::TINY_BLOB | tp::MEDIUM_BLOB | tp::LONG_BLOB => {
+            flags |= mysql_server::column_flag::BLOB
+        }
         _ => {}
     }
     // MySQL gives every text in the results' character set; TiDB's texts are all UTF-8.
@@ -97,7 +102,12 @@ fn wire_column(c: &ResultColumn) -> Column {
 /// Text that a value needs beside itself.
 fn side_text(value: &Datum, column: &ResultColumn) -> Vec<u8> {
     match value {
-        Datum::Null | Datum::Int(_) | Datum::Uint(_) | Datum::Bytes(_) | Datum::Time(_) | Datum::Duration(_) => Vec::new(),
+        Datum::Null
+        | Datum::Int(_)
+        | Datum::Uint(_)
+        | Datum::Bytes(_)
+        | Datum::Time(_)
+        | Datum::Duration(_) => Vec::new(),
         other => coerce::text(other, &column.ty).map(|t| t.into_owned()).unwrap_or_default(),
     }
 }
@@ -174,7 +184,8 @@ fn from_param(param: Param) -> Result<Datum, SqlError> {
             Datum::Time(tidb_codec::Time::new(parts, kind, fsp).map_err(coerce::codec)?)
         }
         Param::Time(t) => Datum::Duration(
-            Duration::from_parts(t.negative, u64::from(t.hours), t.minutes, t.seconds, t.micros, 6).map_err(coerce::codec)?,
+            Duration::from_parts(t.negative, u64::from(t.hours), t.minutes, t.seconds, t.micros, 6)
+                .map_err(coerce::codec)?,
         ),
     })
 }
@@ -229,7 +240,10 @@ impl WireSession {
 fn utf8(sql: &[u8]) -> Result<&str, mysql_server::SqlError> {
     std::str::from_utf8(sql).map_err(|e| {
         let bad = sql.get(e.valid_up_to()).copied().unwrap_or_default();
-        wire_error(SqlError::new(1300, format!("Invalid utf8mb4 character string: '{bad:02X}' in the statement; send bytes as x'…'")))
+        wire_error(SqlError::new(
+            1300,
+            format!("Invalid utf8mb4 character string: '{bad:02X}' in the statement; send bytes as x'…'"),
+        ))
     })
 }
 
@@ -248,12 +262,18 @@ impl mysql_server::Session for WireSession {
 
     async fn prepare(&mut self, sql: &[u8]) -> Result<Prepared, mysql_server::SqlError> {
         let info = self.session.prepare(utf8(sql)?).await.map_err(wire_error)?;
-        let params = u16::try_from(info.params)
-            .map_err(|_| wire_error(SqlError::new(1390, "Prepared statement contains too many placeholders")))?;
+        let params = u16::try_from(info.params).map_err(|_| {
+            wire_error(SqlError::new(1390, "Prepared statement contains too many placeholders"))
+        })?;
         Ok(Prepared { id: info.id, params, columns: info.columns.iter().map(wire_column).collect() })
     }
 
-    async fn execute(&mut self, id: u32, params: Vec<Param>, out: &mut ResultWriter<'_>) -> Result<(), mysql_server::SqlError> {
+    async fn execute(
+        &mut self,
+        id: u32,
+        params: Vec<Param>,
+        out: &mut ResultWriter<'_>,
+    ) -> Result<(), mysql_server::SqlError> {
         let values = params.into_iter().map(from_param).collect::<Result<_, _>>().map_err(wire_error)?;
         let result = self.session.execute_prepared(id, values).await.map_err(wire_error)?;
         self.write(result, false, out).await;
@@ -269,7 +289,10 @@ impl mysql_server::Session for WireSession {
     }
 
     async fn fields(&mut self, table: &str) -> Result<Vec<Column>, mysql_server::SqlError> {
-        self.session.fields(table).map(|columns| columns.iter().map(wire_column).collect()).map_err(wire_error)
+        self.session
+            .fields(table)
+            .map(|columns| columns.iter().map(wire_column).collect())
+            .map_err(wire_error)
     }
 
     async fn reset(&mut self) -> Result<(), mysql_server::SqlError> {

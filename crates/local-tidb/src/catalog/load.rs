@@ -17,7 +17,8 @@ const PAGE: usize = 256;
 /// # Errors
 /// Storage failures; JSON or numbers that are none.
 pub(crate) async fn load(snapshot: &Snapshot) -> Result<Schema> {
-    let mut schema = Schema { version: read_number(snapshot, meta_keys::SCHEMA_VERSION).await?, ..Schema::default() };
+    let mut schema =
+        Schema { version: read_number(snapshot, meta_keys::SCHEMA_VERSION).await?, ..Schema::default() };
     let mut names = Vec::new();
     for (_, value) in read_hash(snapshot, meta_keys::DBS).await? {
         let db: DbInfo = parse(&value)?;

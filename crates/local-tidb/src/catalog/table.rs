@@ -3,7 +3,6 @@
 use tidb_codec::field::flag;
 use tidb_schema::{ColumnInfo, DbInfo, IndexInfo, TableInfo};
 
-use crate::collation::{self, Collation};
 use crate::expr::ResultType;
 
 /// What identifies a row in its record key.
@@ -40,11 +39,6 @@ impl Column {
     /// Whether missing values are numbered.
     pub(crate) fn is_auto_increment(&self) -> bool {
         self.info.has_flag(flag::AUTO_INCREMENT)
-    }
-
-    /// Collation of its text.
-    pub(crate) fn collation(&self) -> Collation {
-        self.ty.collation
     }
 }
 
@@ -121,11 +115,6 @@ impl Table {
     /// Name of a key in messages about duplicates: `table.key`.
     pub(crate) fn key_name(&self, index: Option<&Index>) -> String {
         format!("{}.{}", self.name(), index.map_or("PRIMARY", |i| i.info.name.o.as_str()))
-    }
-
-    /// Default collation of the table.
-    pub(crate) fn collation(&self) -> Collation {
-        collation::by_name(&self.info.collate).unwrap_or_else(collation::utf8mb4_bin)
     }
 
     /// A view or sequence has no rows of its own.

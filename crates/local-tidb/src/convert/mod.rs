@@ -64,16 +64,25 @@ impl Target<'_> {
 ///
 /// # Errors
 /// In strict mode whatever does not fit; in any mode JSON text that is none.
-pub(crate) fn to_column(value: Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
+pub(crate) fn to_column(
+    value: Datum,
+    from: &ResultType,
+    target: Target<'_>,
+    cx: &EvalContext,
+) -> Result<Datum> {
     let field = target.field;
     match (&value, field.tp) {
         (Datum::Null, _) => Ok(Datum::Null),
-        (_, tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG) => number::integer(&value, from, target, cx),
+        (_, tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG) => {
+            number::integer(&value, from, target, cx)
+        }
         (_, tp::YEAR) => number::year(&value, from, target, cx),
         (_, tp::BIT) => number::bit(&value, from, target, cx),
         (_, tp::FLOAT | tp::DOUBLE) => number::float(&value, from, target, cx),
         (_, tp::NEW_DECIMAL) => number::decimal(&value, from, target, cx),
-        (_, tp::DATE | tp::NEW_DATE | tp::DATETIME | tp::TIMESTAMP) => time::date_time(&value, from, target, cx),
+        (_, tp::DATE | tp::NEW_DATE | tp::DATETIME | tp::TIMESTAMP) => {
+            time::date_time(&value, from, target, cx)
+        }
         (_, tp::DURATION) => time::duration(&value, from, target, cx),
         (_, tp::ENUM) => text::enumeration(&value, from, target, cx),
         (_, tp::SET) => text::set(&value, from, target, cx),

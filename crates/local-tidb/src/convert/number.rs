@@ -59,7 +59,9 @@ fn whole(value: &Datum, from: &ResultType, kind: &str, target: Target<'_>, cx: &
         Datum::Double(v) => v.round() as i128,
         Datum::Float(v) => v.round() as i128,
         // Hexadecimal and bit literals are numbers here.
-        Datum::Bytes(text) if from.collation.is_binary() && from.tp == tp::VAR_STRING && from.flag & LITERAL_BITS != 0 => {
+        Datum::Bytes(text)
+            if from.collation.is_binary() && from.tp == tp::VAR_STRING && from.flag & LITERAL_BITS != 0 =>
+        {
             text.iter().fold(0i128, |sum, byte| (sum << 8 | i128::from(*byte)) & i128::from(u64::MAX))
         }
         Datum::Bytes(text) => text_integer(text, kind, target, cx)?,
@@ -74,7 +76,12 @@ fn whole(value: &Datum, from: &ResultType, kind: &str, target: Target<'_>, cx: &
 /// Flag in a literal's type: it was written as `x'…'` or `b'…'`, a number where a number is wanted.
 pub(crate) const LITERAL_BITS: u32 = 1 << 30;
 
-pub(super) fn integer(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
+pub(super) fn integer(
+    value: &Datum,
+    from: &ResultType,
+    target: Target<'_>,
+    cx: &EvalContext,
+) -> Result<Datum> {
     let field = target.field;
     let unsigned = field.is_unsigned();
     let number = whole(value, from, kind_name(field.tp), target, cx)?;
@@ -103,7 +110,13 @@ pub(super) fn year(value: &Datum, from: &ResultType, target: Target<'_>, cx: &Ev
         return Ok(Datum::Int(year as i64));
     }
     cx.bad_value(target.out_of_range())?;
-    Ok(Datum::Int(if year > 2155 { 2155 } else if year > 0 { 1901 } else { 0 }))
+    Ok(Datum::Int(if year > 2155 {
+        2155
+    } else if year > 0 {
+        1901
+    } else {
+        0
+    }))
 }
 
 pub(super) fn bit(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
@@ -157,7 +170,11 @@ pub(super) fn float(value: &Datum, from: &ResultType, target: Target<'_>, cx: &E
     }
     let low = if field.is_unsigned() { 0.0 } else { -max };
     // The nearest single of a double may be the largest one though the double is slightly above it.
-    let fits = if field.tp == tp::FLOAT { (number as f32).is_finite() && (number as f32) >= low as f32 } else { number >= low };
+    let fits = if field.tp == tp::FLOAT {
+        (number as f32).is_finite() && (number as f32) >= low as f32
+    } else {
+        number >= low
+    };
     if !fits || number > max && (field.decimal >= 0 || field.tp == tp::DOUBLE) {
         cx.bad_value(target.out_of_range())?;
     }
@@ -165,7 +182,12 @@ pub(super) fn float(value: &Datum, from: &ResultType, target: Target<'_>, cx: &E
     Ok(if field.tp == tp::FLOAT { Datum::Float(number as f32) } else { Datum::Double(number) })
 }
 
-pub(super) fn decimal(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
+pub(super) fn decimal(
+    value: &Datum,
+    from: &ResultType,
+    target: Target<'_>,
+    cx: &EvalContext,
+) -> Result<Datum> {
     let field = target.field;
     let precision = u8::try_from(field.flen).unwrap_or(10);
     let scale = u8::try_from(field.decimal).unwrap_or(0);

@@ -83,7 +83,12 @@ fn given_number(value: &Datum, from: &ResultType, cx: &EvalContext) -> Result<Op
     })
 }
 
-pub(super) fn enumeration(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
+pub(super) fn enumeration(
+    value: &Datum,
+    from: &ResultType,
+    target: Target<'_>,
+    cx: &EvalContext,
+) -> Result<Datum> {
     let elems = &target.field.elems;
     let by_name = match value {
         Datum::Bytes(_) | Datum::Enum(_) | Datum::Set(_) | Datum::Json(_) => {

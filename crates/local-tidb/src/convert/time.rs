@@ -7,7 +7,12 @@ use crate::error::Result;
 use crate::expr::coerce;
 use crate::expr::{EvalContext, ResultType};
 
-pub(super) fn date_time(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
+pub(super) fn date_time(
+    value: &Datum,
+    from: &ResultType,
+    target: Target<'_>,
+    cx: &EvalContext,
+) -> Result<Datum> {
     let field = target.field;
     let kind = TimeKind::of_column(field.tp).unwrap_or(TimeKind::DateTime);
     let fsp = field.fsp();
@@ -58,7 +63,12 @@ fn is_accepted(time: &Time, kind: TimeKind, cx: &EvalContext) -> bool {
     kind != TimeKind::Timestamp || time.to_utc_from(&cx.zone).is_ok()
 }
 
-pub(super) fn duration(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
+pub(super) fn duration(
+    value: &Datum,
+    from: &ResultType,
+    target: Target<'_>,
+    cx: &EvalContext,
+) -> Result<Datum> {
     let fsp = target.field.fsp();
     let shown = || coerce::string(value, from).unwrap_or_default();
     let parsed = match value {

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 use tidb_codec::field::flag;
-use tidb_schema::{ActionType, CIStr, ColumnInfo, DbInfo, MultiSchemaInfo, SchemaState, SubJob, TableInfo, JobState};
+use tidb_schema::{
+    ActionType, CIStr, ColumnInfo, DbInfo, JobState, MultiSchemaInfo, SchemaState, SubJob, TableInfo,
+};
 use tidb_sql::ddl::{
-    AlterColumnDefault, AlterTable, AlterTableSpec, ColumnDef, ColumnName, ColumnPosition, TableConstraint, TableOption,
+    AlterColumnDefault, AlterTable, AlterTableSpec, ColumnDef, ColumnName, ColumnPosition, TableConstraint,
+    TableOption,
 };
 
 use super::column_def::{self, ImpliedKey};
@@ -57,13 +60,20 @@ pub(super) async fn alter(cx: &DdlContext<'_>, d: &AlterTable) -> Result<()> {
     let (_, job_id) = job::take_ids(cx.engine, 0).await?;
     let backfill: Vec<i64> = steps.iter().flat_map(|s| s.backfill.iter().copied()).collect();
     let single = steps.len() == 1;
-    let action = if single { steps.first().map_or(ActionType::NONE, |s| s.action) } else { ActionType::MULTI_SCHEMA_CHANGE };
+    let action = if single {
+        steps.first().map_or(ActionType::NONE, |s| s.action)
+    } else {
+        ActionType::MULTI_SCHEMA_CHANGE
+    };
     let end = if single { steps.first().map_or(SchemaState::PUBLIC, |s| s.end) } else { SchemaState::NONE };
     let mut job = job::new_job(job_id, action, &db, Some((info.id, current.name())), &cx.origin);
     if single {
         job.raw_args = steps.into_iter().next().map_or(Value::Null, |s| s.raw_args);
     } else {
-        job.multi_schema_info = Some(MultiSchemaInfo { sub_jobs: steps.into_iter().map(sub_job).collect(), ..MultiSchemaInfo::default() });
+        job.multi_schema_info = Some(MultiSchemaInfo {
+            sub_jobs: steps.into_iter().map(sub_job).collect(),
+            ..MultiSchemaInfo::default()
+        });
     }
     job::run(cx.engine, job, Change::UpdateTable { db, info, backfill, end }).await
 }
@@ -79,7 +89,13 @@ fn sub_job(step: Step) -> SubJob {
 }
 
 /// Applies one part to the description.
-fn apply(cx: &DdlContext<'_>, spec: &AlterTableSpec, db: &DbInfo, info: &mut TableInfo, steps: &mut Vec<Step>) -> Result<()> {
+fn apply(
+    cx: &DdlContext<'_>,
+    spec: &AlterTableSpec,
+    db: &DbInfo,
+    info: &mut TableInfo,
+    steps: &mut Vec<Step>,
+) -> Result<()> {
     match spec {
         AlterTableSpec::AddColumn { if_not_exists, column, position } => {
             steps.extend(add_column(cx, info, column, position.as_ref(), *if_not_exists)?);
@@ -92,23 +108,40 @@ fn apply(cx: &DdlContext<'_>, spec: &AlterTableSpec, db: &DbInfo, info: &mut Tab
                 steps.extend(add_key(cx, info, constraint)?);
             }
         }
-        AlterTableSpec::DropColumn { if_exists, column } => steps.extend(drop_column(cx, info, column, *if_exists)?),
+        AlterTableSpec::DropColumn { if_exists, column } => {
+            steps.extend(drop_column(cx, info, column, *if_exists)?)
+        }
         AlterTableSpec::AddConstraint(constraint) => steps.extend(add_key(cx, info, constraint)?),
-        AlterTableSpec::DropIndex { if_exists, name } => steps.extend(drop_index(cx, info, name, *if_exists)?),
+        AlterTableSpec::DropIndex { if_exists, name } => {
+            steps.extend(drop_index(cx, info, name, *if_exists)?)
+        }
         AlterTableSpec::RenameIndex { old, new } => steps.push(rename_index(info, old, new)?),
         AlterTableSpec::RenameColumn { old, new } => steps.push(rename_column(info, old, new)?),
-        AlterTableSpec::AlterColumn { column, default } => steps.push(change_default(cx, info, column, default)?),
+        AlterTableSpec::AlterColumn { column, default } => {
+            steps.push(change_default(cx, info, column, default)?)
+        }
         AlterTableSpec::Options(options) => steps.extend(change_options(options, info)?),
-        AlterTableSpec::Algorithm(_) | AlterTableSpec::Lock(_) | AlterTableSpec::Force | AlterTableSpec::Validation(_) => {}
+        AlterTableSpec::Algorithm(_)
+        | AlterTableSpec::Lock(_)
+        | AlterTableSpec::Force
+        | AlterTableSpec::Validation(_) => {}
         AlterTableSpec::ModifyColumn { .. } | AlterTableSpec::ChangeColumn { .. } => {
-            return Err(SqlError::new(8200, "Unsupported modify column: changes of a column's type are not supported"));
+            return Err(SqlError::new(
+                8200,
+                "Unsupported modify column: changes of a column's type are not supported",
+            ));
         }
         AlterTableSpec::DropPrimaryKey => return Err(SqlError::unsupported("ALTER TABLE DROP PRIMARY KEY")),
-        AlterTableSpec::RenameTable(_) => return Err(SqlError::unsupported("RENAME together with other changes")),
+        AlterTableSpec::RenameTable(_) => {
+            return Err(SqlError::unsupported("RENAME together with other changes"));
+        }
         other => {
             let debug = format!("{other:?}");
             let name = debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-            return Err(SqlError::new(8108, format!("Unsupported type of ALTER TABLE on '{}': {name}", db.name.o)));
+            return Err(SqlError::new(
+                8108,
+                format!("Unsupported type of ALTER TABLE on '{}': {name}", db.name.o),
+            ));
         }
     }
     Ok(())
@@ -117,7 +150,10 @@ fn apply(cx: &DdlContext<'_>, spec: &AlterTableSpec, db: &DbInfo, info: &mut Tab
 /// The description as a whole must still make sense.
 fn check(info: &TableInfo) -> Result<()> {
     if !info.columns.iter().any(|c| c.state.is_public()) {
-        return Err(SqlError::new(1090, "You can't delete all columns with ALTER TABLE; use DROP TABLE instead"));
+        return Err(SqlError::new(
+            1090,
+            "You can't delete all columns with ALTER TABLE; use DROP TABLE instead",
+        ));
     }
     Ok(())
 }
@@ -159,13 +195,31 @@ fn add_column(
     let table_collation = collation::by_name(&info.collate).unwrap_or_else(collation::utf8mb4_bin);
     let (mut column, keys) = column_def::build(def, table_collation, cx.variables, cx.cx)?;
     if column.has_flag(flag::AUTO_INCREMENT) {
-        return Err(SqlError::new(8200, format!("unsupported add column '{}' constraint AUTO_INCREMENT when altering '{}'", column.name.o, info.name.o)));
+        return Err(SqlError::new(
+            8200,
+            format!(
+                "unsupported add column '{}' constraint AUTO_INCREMENT when altering '{}'",
+                column.name.o, info.name.o
+            ),
+        ));
     }
     if keys.iter().any(|k| matches!(k, ImpliedKey::Primary(_))) {
-        return Err(SqlError::new(8200, format!("unsupported add column '{}' constraint PRIMARY KEY when altering '{}'", column.name.o, info.name.o)));
+        return Err(SqlError::new(
+            8200,
+            format!(
+                "unsupported add column '{}' constraint PRIMARY KEY when altering '{}'",
+                column.name.o, info.name.o
+            ),
+        ));
     }
     if !keys.is_empty() {
-        return Err(SqlError::new(8200, format!("unsupported add column '{}' constraint UNIQUE KEY when altering '{}'", column.name.o, info.name.o)));
+        return Err(SqlError::new(
+            8200,
+            format!(
+                "unsupported add column '{}' constraint UNIQUE KEY when altering '{}'",
+                column.name.o, info.name.o
+            ),
+        ));
     }
     column_def::freeze_origin_default(&mut column, cx.cx)?;
     info.max_col_id += 1;
@@ -190,7 +244,12 @@ fn add_column(
     Ok(vec![Step::new(ActionType::ADD_COLUMN, raw_args)])
 }
 
-fn drop_column(cx: &DdlContext<'_>, info: &mut TableInfo, name: &ColumnName, if_exists: bool) -> Result<Vec<Step>> {
+fn drop_column(
+    cx: &DdlContext<'_>,
+    info: &mut TableInfo,
+    name: &ColumnName,
+    if_exists: bool,
+) -> Result<Vec<Step>> {
     let Some(at) = position_of(info, &name.name) else {
         let error = SqlError::new(1091, format!("Can't DROP '{}'; check that column/key exists", name.name));
         if if_exists {
@@ -208,7 +267,10 @@ fn drop_column(cx: &DdlContext<'_>, info: &mut TableInfo, name: &ColumnName, if_
     if let Some(index) = info.indices.iter().filter(covers).find(|i| i.columns.len() > 1) {
         return Err(SqlError::new(
             8200,
-            format!("can't drop column {} with composite index covered or Primary Key covered now: {}", name.name, index.name.o),
+            format!(
+                "can't drop column {} with composite index covered or Primary Key covered now: {}",
+                name.name, index.name.o
+            ),
         ));
     }
     info.indices.retain(|i| !i.columns.iter().any(|c| c.name.l == lower_name));
@@ -225,7 +287,8 @@ fn add_key(cx: &DdlContext<'_>, info: &mut TableInfo, constraint: &TableConstrai
     }
     let if_not_exists = matches!(
         constraint,
-        TableConstraint::Unique { if_not_exists: true, .. } | TableConstraint::Index { if_not_exists: true, .. }
+        TableConstraint::Unique { if_not_exists: true, .. }
+            | TableConstraint::Index { if_not_exists: true, .. }
     );
     let index = match table_def::build_index(info, &key) {
         Err(error) if error.code == 1061 && if_not_exists => {
@@ -237,11 +300,17 @@ fn add_key(cx: &DdlContext<'_>, info: &mut TableInfo, constraint: &TableConstrai
     table_def::push_index(info, index);
     let id = info.max_idx_id;
     let empty = CIStr::default();
-    let raw_args = json!({ "index_args": [{ "index_name": empty, "index_part_specifications": null, "index_id": id }] });
+    let raw_args =
+        json!({ "index_args": [{ "index_name": empty, "index_part_specifications": null, "index_id": id }] });
     Ok(Some(Step { backfill: vec![id], ..Step::new(ActionType::ADD_INDEX, raw_args) }))
 }
 
-fn drop_index(cx: &DdlContext<'_>, info: &mut TableInfo, name: &str, if_exists: bool) -> Result<Option<Step>> {
+fn drop_index(
+    cx: &DdlContext<'_>,
+    info: &mut TableInfo,
+    name: &str,
+    if_exists: bool,
+) -> Result<Option<Step>> {
     let lower_name = lower(name);
     let Some(at) = info.indices.iter().position(|i| i.name.l == lower_name) else {
         let error = SqlError::new(1091, format!("index {name} doesn't exist"));
@@ -286,11 +355,9 @@ fn rename_index(info: &mut TableInfo, old: &str, new: &str) -> Result<Step> {
     if info.indices.iter().any(|i| i.name.l == new_lower && old_lower != new_lower) {
         return Err(SqlError::new(1061, format!("Duplicate key name '{new}'")));
     }
-    let index = info
-        .indices
-        .iter_mut()
-        .find(|i| i.name.l == old_lower)
-        .ok_or_else(|| SqlError::new(1176, format!("Key '{old}' doesn't exist in table '{}'", info.name.o)))?;
+    let index = info.indices.iter_mut().find(|i| i.name.l == old_lower).ok_or_else(|| {
+        SqlError::new(1176, format!("Key '{old}' doesn't exist in table '{}'", info.name.o))
+    })?;
     index.name = CIStr::new(new);
     let part = |name: &str| json!({ "index_name": CIStr::new(name), "index_part_specifications": null });
     Ok(Step::new(ActionType::RENAME_INDEX, json!({ "index_args": [part(old), part(new)] })))
@@ -316,9 +383,17 @@ fn rename_column(info: &mut TableInfo, old: &ColumnName, new: &ColumnName) -> Re
     Ok(Step::new(ActionType::MODIFY_COLUMN, raw_args))
 }
 
-fn change_default(cx: &DdlContext<'_>, info: &mut TableInfo, name: &ColumnName, default: &AlterColumnDefault) -> Result<Step> {
-    let at = position_of(info, &name.name).ok_or_else(|| SqlError::unknown_column(&name.name, &info.name.o))?;
-    let Some(column) = info.columns.get_mut(at) else { return Err(SqlError::unknown_column(&name.name, &info.name.o)) };
+fn change_default(
+    cx: &DdlContext<'_>,
+    info: &mut TableInfo,
+    name: &ColumnName,
+    default: &AlterColumnDefault,
+) -> Result<Step> {
+    let at =
+        position_of(info, &name.name).ok_or_else(|| SqlError::unknown_column(&name.name, &info.name.o))?;
+    let Some(column) = info.columns.get_mut(at) else {
+        return Err(SqlError::unknown_column(&name.name, &info.name.o));
+    };
     match default {
         AlterColumnDefault::Set(expr) => column_def::set_default(column, expr, cx.variables, cx.cx)?,
         AlterColumnDefault::Drop => {

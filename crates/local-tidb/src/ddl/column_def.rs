@@ -77,8 +77,12 @@ pub(crate) fn build(
             ColumnOption::NotNull => column.field_type.flag |= flag::NOT_NULL,
             ColumnOption::Null => nullable = true,
             ColumnOption::AutoIncrement => {
-                if !column.field_type.is_integer() && !matches!(column.field_type.tp, tp::FLOAT | tp::DOUBLE) {
-                    return Err(SqlError::new(1063, format!("Incorrect column specifier for column '{name}'")));
+                if !column.field_type.is_integer() && !matches!(column.field_type.tp, tp::FLOAT | tp::DOUBLE)
+                {
+                    return Err(SqlError::new(
+                        1063,
+                        format!("Incorrect column specifier for column '{name}'"),
+                    ));
                 }
                 column.field_type.flag |= flag::AUTO_INCREMENT | flag::NOT_NULL;
             }
@@ -103,7 +107,10 @@ pub(crate) fn build(
         }
     }
     if nullable && keys.iter().any(|k| matches!(k, ImpliedKey::Primary(_))) {
-        return Err(SqlError::new(1171, "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead"));
+        return Err(SqlError::new(
+            1171,
+            "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead",
+        ));
     }
     if matches!(def.column_type.name, TypeName::Bit) && column.field_type.flen == 0 {
         column.field_type.flen = 1;
@@ -141,7 +148,9 @@ pub(crate) fn set_default(
     let invalid = || SqlError::new(1067, format!("Invalid default value for '{name}'"));
     column.field_type.flag &= !flag::NO_DEFAULT_VALUE;
     if let Some(fsp) = current_timestamp(expr) {
-        if !matches!(column.field_type.tp, tp::TIMESTAMP | tp::DATETIME) || fsp != i64::from(column.field_type.fsp()) {
+        if !matches!(column.field_type.tp, tp::TIMESTAMP | tp::DATETIME)
+            || fsp != i64::from(column.field_type.fsp())
+        {
             return Err(invalid());
         }
         column.default = Value::String(CURRENT_TIMESTAMP.to_owned());
@@ -161,7 +170,10 @@ pub(crate) fn set_default(
         return Ok(());
     }
     if column.field_type.is_blob() || column.field_type.tp == tp::JSON {
-        return Err(SqlError::new(1101, format!("BLOB/TEXT/JSON column '{name}' can't have a default value")));
+        return Err(SqlError::new(
+            1101,
+            format!("BLOB/TEXT/JSON column '{name}' can't have a default value"),
+        ));
     }
     let mut strict = EvalContext::new(cx.now, cx.zone.clone(), cx.mode, cx.facts.clone());
     strict.mode.strict = true;
@@ -218,7 +230,8 @@ fn current_timestamp(expr: &Ast) -> Option<i64> {
 /// A default that cannot be read back.
 pub(crate) fn freeze_origin_default(column: &mut ColumnInfo, cx: &EvalContext) -> Result<()> {
     if column.default.as_str() == Some(CURRENT_TIMESTAMP) {
-        let zone = if column.field_type.tp == tp::TIMESTAMP { jiff::tz::TimeZone::UTC } else { cx.zone.clone() };
+        let zone =
+            if column.field_type.tp == tp::TIMESTAMP { jiff::tz::TimeZone::UTC } else { cx.zone.clone() };
         let there = EvalContext::new(cx.now, zone, cx.mode, cx.facts.clone());
         let now = coerce::now(&there, tidb_codec::TimeKind::DateTime, column.field_type.fsp())?;
         column.origin_default = Value::String(now.to_string());

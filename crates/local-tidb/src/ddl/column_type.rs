@@ -32,16 +32,22 @@ const BLOB_SIZES: [(u8, u64); 4] =
 ///
 /// # Errors
 /// 1115, 1273, 1253.
-pub(crate) fn pick_collation(charset: Option<&str>, collate: Option<&str>, default: Collation) -> Result<Collation> {
+pub(crate) fn pick_collation(
+    charset: Option<&str>,
+    collate: Option<&str>,
+    default: Collation,
+) -> Result<Collation> {
     let by_charset = match charset {
-        Some(name) => Some(collation::default_of(name).ok_or_else(|| {
-            SqlError::new(1115, format!("Unknown character set: '{name}'"))
-        })?),
+        Some(name) => Some(
+            collation::default_of(name)
+                .ok_or_else(|| SqlError::new(1115, format!("Unknown character set: '{name}'")))?,
+        ),
         None => None,
     };
     let Some(name) = collate else { return Ok(by_charset.unwrap_or(default)) };
-    let found = collation::by_name(name)
-        .ok_or_else(|| SqlError::new(1273, format!("Unsupported collation when new collation is enabled: '{name}'")))?;
+    let found = collation::by_name(name).ok_or_else(|| {
+        SqlError::new(1273, format!("Unsupported collation when new collation is enabled: '{name}'"))
+    })?;
     match by_charset {
         Some(set) if set.charset != found.charset => Err(SqlError::new(
             1253,
@@ -55,7 +61,12 @@ pub(crate) fn pick_collation(charset: Option<&str>, collate: Option<&str>, defau
 ///
 /// # Errors
 /// Lengths and precisions out of range, unknown collations, types that are not supported.
-pub(crate) fn field_type(name: &str, ty: &ColumnType, collate: Option<&str>, default: Collation) -> Result<FieldType> {
+pub(crate) fn field_type(
+    name: &str,
+    ty: &ColumnType,
+    collate: Option<&str>,
+    default: Collation,
+) -> Result<FieldType> {
     let mut field = FieldType::new(type_code(ty));
     field.decimal = 0;
     if ty.unsigned || ty.zerofill {
@@ -82,7 +93,9 @@ pub(crate) fn field_type(name: &str, ty: &ColumnType, collate: Option<&str>, def
             field.flen = 4;
             field.flag |= flag::UNSIGNED | flag::ZEROFILL;
         }
-        TypeName::Date | TypeName::Time | TypeName::DateTime | TypeName::Timestamp => time_length(name, ty, &mut field)?,
+        TypeName::Date | TypeName::Time | TypeName::DateTime | TypeName::Timestamp => {
+            time_length(name, ty, &mut field)?
+        }
         TypeName::Json => {
             field.flen = i64::from(u32::MAX);
             field.flag |= flag::BINARY;
@@ -156,13 +169,24 @@ fn decimal_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<
     let precision = ty.length.filter(|p| *p > 0).unwrap_or(10);
     let scale = ty.decimals.unwrap_or(0);
     if precision > MAX_DECIMAL_PRECISION {
-        return Err(SqlError::new(1426, format!("Too big precision {precision} specified for column '{name}'. Maximum is {MAX_DECIMAL_PRECISION}.")));
+        return Err(SqlError::new(
+            1426,
+            format!(
+                "Too big precision {precision} specified for column '{name}'. Maximum is {MAX_DECIMAL_PRECISION}."
+            ),
+        ));
     }
     if scale > MAX_DECIMAL_SCALE {
-        return Err(SqlError::new(1425, format!("Too big scale {scale} specified for column '{name}'. Maximum is {MAX_DECIMAL_SCALE}.")));
+        return Err(SqlError::new(
+            1425,
+            format!("Too big scale {scale} specified for column '{name}'. Maximum is {MAX_DECIMAL_SCALE}."),
+        ));
     }
     if scale > precision {
-        return Err(SqlError::new(1427, format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{name}').")));
+        return Err(SqlError::new(
+            1427,
+            format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{name}')."),
+        ));
     }
     field.flen = signed(precision);
     field.decimal = signed(scale);
@@ -176,10 +200,18 @@ fn float_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()
             return Err(too_wide(name, 255));
         }
         if scale > MAX_DECIMAL_SCALE {
-            return Err(SqlError::new(1425, format!("Too big scale {scale} specified for column '{name}'. Maximum is {MAX_DECIMAL_SCALE}.")));
+            return Err(SqlError::new(
+                1425,
+                format!(
+                    "Too big scale {scale} specified for column '{name}'. Maximum is {MAX_DECIMAL_SCALE}."
+                ),
+            ));
         }
         if scale > width {
-            return Err(SqlError::new(1427, format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{name}').")));
+            return Err(SqlError::new(
+                1427,
+                format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{name}')."),
+            ));
         }
         field.flen = signed(width);
         field.decimal = signed(scale);
@@ -200,7 +232,10 @@ fn float_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()
 fn time_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()> {
     let fsp = ty.decimals.unwrap_or(0);
     if fsp > MAX_FSP {
-        return Err(SqlError::new(1426, format!("Too-big precision {fsp} specified for '{name}'. Maximum is {MAX_FSP}.")));
+        return Err(SqlError::new(
+            1426,
+            format!("Too-big precision {fsp} specified for '{name}'. Maximum is {MAX_FSP}."),
+        ));
     }
     let base = match ty.name {
         TypeName::Date | TypeName::Time => 10,
@@ -212,10 +247,21 @@ fn time_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()>
     Ok(())
 }
 
-fn text_length(name: &str, ty: &ColumnType, collate: Option<&str>, default: Collation, field: &mut FieldType) -> Result<()> {
+fn text_length(
+    name: &str,
+    ty: &ColumnType,
+    collate: Option<&str>,
+    default: Collation,
+    field: &mut FieldType,
+) -> Result<()> {
     let bytes_only = matches!(
         ty.name,
-        TypeName::Binary | TypeName::VarBinary | TypeName::TinyBlob | TypeName::Blob | TypeName::MediumBlob | TypeName::LongBlob
+        TypeName::Binary
+            | TypeName::VarBinary
+            | TypeName::TinyBlob
+            | TypeName::Blob
+            | TypeName::MediumBlob
+            | TypeName::LongBlob
     );
     let mut collation = if bytes_only {
         collation::binary()
@@ -223,7 +269,8 @@ fn text_length(name: &str, ty: &ColumnType, collate: Option<&str>, default: Coll
         pick_collation(ty.charset.as_deref(), collate, default)?
     };
     if ty.binary && !collation.is_binary() {
-        collation = pick_collation(Some(collation.charset), Some(&format!("{}_bin", collation.charset)), default)?;
+        collation =
+            pick_collation(Some(collation.charset), Some(&format!("{}_bin", collation.charset)), default)?;
     }
     field.charset = collation.charset.to_owned();
     field.collate = collation.name.to_owned();
@@ -253,7 +300,10 @@ fn text_length(name: &str, ty: &ColumnType, collate: Option<&str>, default: Coll
 }
 
 fn too_long(name: &str, max: u64) -> SqlError {
-    SqlError::new(1074, format!("Column length too big for column '{name}' (max = {max}); use BLOB or TEXT instead"))
+    SqlError::new(
+        1074,
+        format!("Column length too big for column '{name}' (max = {max}); use BLOB or TEXT instead"),
+    )
 }
 
 /// `TEXT(n)` and `BLOB(n)` are the smallest type that holds as much; all others have their own size.
@@ -264,7 +314,8 @@ fn blob_length(ty: &ColumnType, collation: Collation, field: &mut FieldType) {
             field.tp = *code;
         }
     }
-    field.flen = BLOB_SIZES.iter().find(|(code, _)| *code == field.tp).map_or(65535, |(_, size)| signed(*size));
+    field.flen =
+        BLOB_SIZES.iter().find(|(code, _)| *code == field.tp).map_or(65535, |(_, size)| signed(*size));
 }
 
 fn member_length(name: &str, ty: &ColumnType, collation: Collation, field: &mut FieldType) -> Result<()> {
@@ -274,9 +325,16 @@ fn member_length(name: &str, ty: &ColumnType, collation: Collation, field: &mut 
     }
     let elements: Vec<String> = ty.elements.iter().map(|e| e.trim_end_matches(' ').to_owned()).collect();
     for (at, element) in elements.iter().enumerate() {
-        if elements.iter().take(at).any(|other| collation.compare(other.as_bytes(), element.as_bytes()).is_eq()) {
+        if elements
+            .iter()
+            .take(at)
+            .any(|other| collation.compare(other.as_bytes(), element.as_bytes()).is_eq())
+        {
             let kind = if set { "SET" } else { "ENUM" };
-            return Err(SqlError::new(1291, format!("Column '{name}' has duplicated value '{element}' in {kind}")));
+            return Err(SqlError::new(
+                1291,
+                format!("Column '{name}' has duplicated value '{element}' in {kind}"),
+            ));
         }
         if set && element.contains(',') {
             return Err(SqlError::new(1367, format!("Illegal set '{element}' value found during parsing")));

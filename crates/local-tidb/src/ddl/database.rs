@@ -4,10 +4,10 @@ use serde_json::json;
 use tidb_schema::{ActionType, CIStr, DbInfo, InvolvingSchemaInfo, SchemaState};
 use tidb_sql::ddl::{AlterDatabase, CreateDatabase, DatabaseOption, DropDatabase};
 
+use super::DdlContext;
 use super::column_def::check_name;
 use super::column_type::pick_collation;
 use super::job::{self, Change};
-use super::DdlContext;
 use crate::collation::{self, Collation};
 use crate::error::{Result, SqlError};
 

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tidb_codec::{Datum, Time, TimeKind};
-use tidb_schema::{ActionType, DDL_HISTORY_TABLE_ID, DDL_JOB_TABLE_ID, DbInfo, HistoryInfo, Job, JobState, SchemaState, TableInfo};
+use tidb_schema::{
+    ActionType, DDL_HISTORY_TABLE_ID, DDL_JOB_TABLE_ID, DbInfo, HistoryInfo, Job, JobState, SchemaState,
+    TableInfo,
+};
 use tikv_client::{Error, Transaction, TransactionOptions};
 
 use super::backfill;
@@ -111,7 +114,9 @@ fn ids_text(job: &Job, change: &Change) -> (String, String) {
             schemas.dedup();
             (join(schemas), join(tables.iter().map(|t| t.info.id).collect()))
         }
-        Change::TruncateTable { info, old_id, .. } => (job.schema_id.to_string(), format!("{old_id},{}", info.id)),
+        Change::TruncateTable { info, old_id, .. } => {
+            (job.schema_id.to_string(), format!("{old_id},{}", info.id))
+        }
         _ => (job.schema_id.to_string(), job.table_id.to_string()),
     }
 }
@@ -194,7 +199,8 @@ async fn perform(engine: &Engine, job: &mut Job, change: &Change, ids: &(String,
     if let Change::UpdateTable { db, info, backfill, .. } = &change
         && !backfill.is_empty()
     {
-        job.row_count = backfill::write_entries(&mut txn, &Table::new(db.clone(), info.clone()), backfill).await?;
+        job.row_count =
+            backfill::write_entries(&mut txn, &Table::new(db.clone(), info.clone()), backfill).await?;
     }
     put_job_row(engine, &mut txn, job, ids)?;
     txn.commit().await.map_err(from_client)?;
@@ -230,7 +236,12 @@ fn stamp(change: &mut Change, ts: u64) {
 
 /// Writes the change to the meta keys and its outcome into the job; returns the new schema version.
 async fn apply(meta: &mut Meta<'_>, job: &mut Job, change: &Change) -> Result<i64> {
-    let mut diff = SchemaDiff { action: job.action.0, schema_id: job.schema_id, table_id: job.table_id, ..SchemaDiff::default() };
+    let mut diff = SchemaDiff {
+        action: job.action.0,
+        schema_id: job.schema_id,
+        table_id: job.table_id,
+        ..SchemaDiff::default()
+    };
     let mut binlog = HistoryInfo::default();
     job.schema_state = SchemaState::PUBLIC;
     match change {
@@ -314,7 +325,9 @@ fn update_schema(schema: &mut Schema, change: &Change) {
     match change {
         Change::CreateDatabase(db) | Change::AlterDatabase(db) => schema.put_database(db.clone()),
         Change::DropDatabase { db, .. } => schema.remove_database(&db.name.l),
-        Change::CreateTable { db, info } | Change::TruncateTable { db, info, .. } | Change::UpdateTable { db, info, .. } => {
+        Change::CreateTable { db, info }
+        | Change::TruncateTable { db, info, .. }
+        | Change::UpdateTable { db, info, .. } => {
             schema.put_table(&db.name.l, info.clone());
         }
         Change::DropTable { db, info } => schema.remove_table(&db.name.l, &info.name.l),
@@ -392,7 +405,8 @@ pub(crate) async fn finish_interrupted(engine: &Engine) -> Result<()> {
     let (start, end) = tidb_codec::key::record_range(table.info.id);
     loop {
         let ts = engine.client.pd().get_ts().await.map_err(from_client)?;
-        let page = engine.client.snapshot(ts).scan(&start, &end, RECOVERY_PAGE, false).await.map_err(from_client)?;
+        let page =
+            engine.client.snapshot(ts).scan(&start, &end, RECOVERY_PAGE, false).await.map_err(from_client)?;
         if page.is_empty() {
             return Ok(());
         }
@@ -408,7 +422,13 @@ pub(crate) async fn finish_interrupted(engine: &Engine) -> Result<()> {
 }
 
 /// A job for a statement; ids, states and outcome are filled in when it runs.
-pub(crate) fn new_job(id: i64, action: ActionType, db: &DbInfo, table: Option<(i64, &str)>, origin: &Origin) -> Job {
+pub(crate) fn new_job(
+    id: i64,
+    action: ActionType,
+    db: &DbInfo,
+    table: Option<(i64, &str)>,
+    origin: &Origin,
+) -> Job {
     Job {
         id,
         action,

@@ -98,7 +98,8 @@ pub(super) async fn truncate(cx: &DdlContext<'_>, d: &TruncateTable) -> Result<(
     let (new_id, job_id) = job::take_ids(cx.engine, 1).await?;
     let mut info = table.info.clone();
     info.id = new_id;
-    let mut job = job::new_job(job_id, ActionType::TRUNCATE_TABLE, &db, Some((old_id, table.name())), &cx.origin);
+    let mut job =
+        job::new_job(job_id, ActionType::TRUNCATE_TABLE, &db, Some((old_id, table.name())), &cx.origin);
     job.raw_args = json!({ "fk_check": true, "new_table_id": new_id });
     job::run(cx.engine, job, Change::TruncateTable { db, info, old_id }).await?;
     cx.engine.auto_ids.forget(old_id);
@@ -136,7 +137,8 @@ pub(super) async fn rename(cx: &DdlContext<'_>, renames: &[(TableName, TableName
     };
     // TiDB names the job after the database and table of the last renaming when there are several.
     let named = if single { first } else { plan.last().unwrap_or(first) };
-    let mut job = job::new_job(job_id, action, &named.new_db, Some((named.info.id, &named.old_name.o)), &cx.origin);
+    let mut job =
+        job::new_job(job_id, action, &named.new_db, Some((named.info.id, &named.old_name.o)), &cx.origin);
     job.schema_name = named.old_db.name.o.clone();
     job.raw_args = raw_args;
     job.involving_schema_info = plan
@@ -158,15 +160,19 @@ fn rename_one(cx: &DdlContext<'_>, before: &[Renamed], old: &TableName, new: &Ta
     let (old_db, new_db) = (cx.writable_database(&old_db_name)?, cx.writable_database(&new_db_name)?);
     check_name(&new_name, 1103, "table")?;
     let schema = cx.engine.schema();
-    let given = |db: &DbInfo, name: &str| before.iter().rfind(|t| t.new_db.id == db.id && t.info.name.l == lower(name));
-    let taken = |db: &DbInfo, name: &str| before.iter().any(|t| t.old_db.id == db.id && t.old_name.l == lower(name));
+    let given = |db: &DbInfo, name: &str| {
+        before.iter().rfind(|t| t.new_db.id == db.id && t.info.name.l == lower(name))
+    };
+    let taken =
+        |db: &DbInfo, name: &str| before.iter().any(|t| t.old_db.id == db.id && t.old_name.l == lower(name));
     let info = match given(&old_db, &old_name) {
         Some(renamed) => renamed.info.clone(),
         None if taken(&old_db, &old_name) => return Err(SqlError::no_such_table(&old_db_name, &old_name)),
         None => schema.expect_table(&old_db_name, &old_name)?.info.clone(),
     };
     let exists = given(&new_db, &new_name).is_some()
-        || schema.database(&new_db_name).is_some_and(|db| db.table(&new_name).is_some()) && !taken(&new_db, &new_name);
+        || schema.database(&new_db_name).is_some_and(|db| db.table(&new_name).is_some())
+            && !taken(&new_db, &new_name);
     if exists {
         return Err(SqlError::new(1050, format!("Table '{new_name}' already exists")));
     }

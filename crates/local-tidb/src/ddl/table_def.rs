@@ -3,8 +3,8 @@
 use tidb_codec::field::{FieldType, flag, tp};
 use tidb_schema::{CIStr, ColumnInfo, DbInfo, IndexColumn, IndexInfo, IndexType, SchemaState, TableInfo};
 use tidb_sql::ddl::{
-    ColumnDef, CreateTable, CreateTableSource, IndexColumn as KeyPart, IndexOptions, IndexPart, PrimaryKeyKind,
-    TableConstraint, TableOption,
+    ColumnDef, CreateTable, CreateTableSource, IndexColumn as KeyPart, IndexOptions, IndexPart,
+    PrimaryKeyKind, TableConstraint, TableOption,
 };
 
 use super::column_def::{self, ImpliedKey};
@@ -46,7 +46,10 @@ pub(crate) struct KeyDef {
 /// Expressions.
 pub(crate) fn key_parts(parts: &[IndexPart]) -> Result<Vec<(String, Option<u64>)>> {
     if parts.len() > MAX_KEY_PARTS {
-        return Err(SqlError::new(1070, format!("Too many key parts specified; max {MAX_KEY_PARTS} parts allowed")));
+        return Err(SqlError::new(
+            1070,
+            format!("Too many key parts specified; max {MAX_KEY_PARTS} parts allowed"),
+        ));
     }
     parts
         .iter()
@@ -79,8 +82,12 @@ impl KeyDef {
     pub(crate) fn from_constraint(constraint: &TableConstraint) -> Result<Self> {
         let (name, parts, options, primary, unique) = match constraint {
             TableConstraint::PrimaryKey { parts, options, .. } => (None, parts, options, true, true),
-            TableConstraint::Unique { name, parts, options, .. } => (name.clone(), parts, options, false, true),
-            TableConstraint::Index { name, parts, options, .. } => (name.clone(), parts, options, false, false),
+            TableConstraint::Unique { name, parts, options, .. } => {
+                (name.clone(), parts, options, false, true)
+            }
+            TableConstraint::Index { name, parts, options, .. } => {
+                (name.clone(), parts, options, false, false)
+            }
             TableConstraint::FullText { .. } => return Err(SqlError::unsupported("FULLTEXT indexes")),
             TableConstraint::Vector { .. } => return Err(SqlError::unsupported("VECTOR indexes")),
             TableConstraint::Columnar { .. } => return Err(SqlError::unsupported("COLUMNAR indexes")),
@@ -123,7 +130,12 @@ impl KeyDef {
 ///
 /// # Errors
 /// Whatever is wrong with columns, keys and options; unsupported parts by name.
-pub(crate) fn build(create: &CreateTable, db: &DbInfo, variables: &dyn Variables, cx: &EvalContext) -> Result<TableInfo> {
+pub(crate) fn build(
+    create: &CreateTable,
+    db: &DbInfo,
+    variables: &dyn Variables,
+    cx: &EvalContext,
+) -> Result<TableInfo> {
     if create.temporary.is_some() {
         return Err(SqlError::unsupported("temporary tables"));
     }
@@ -160,10 +172,10 @@ pub(crate) fn build(create: &CreateTable, db: &DbInfo, variables: &dyn Variables
     if info.columns.len() > MAX_COLUMNS {
         return Err(SqlError::new(1117, "Too many columns"));
     }
-    for constraint in constraints {
-        keys.push(KeyDef::from_constraint(constraint)?);
-    }
-    add_keys(&mut info, keys)?;
+    // Keys of the table get their numbers before those of column options.
+    let mut all = constraints.iter().map(KeyDef::from_constraint).collect::<Result<Vec<_>>>()?;
+    all.extend(keys);
+    add_keys(&mut info, all)?;
     check_auto_increment(&info)?;
     Ok(info)
 }
@@ -197,12 +209,17 @@ fn apply_options(options: &[TableOption], info: &mut TableInfo, default: Collati
             TableOption::Collate(name) => collate = Some(name.as_str()),
             TableOption::Comment(text) => info.comment = text.clone(),
             TableOption::AutoIncrement { value, .. } => {
-                info.auto_inc_id = i64::try_from(*value).map_err(|_| SqlError::unsupported("AUTO_INCREMENT above the signed range"))?;
+                info.auto_inc_id = i64::try_from(*value)
+                    .map_err(|_| SqlError::unsupported("AUTO_INCREMENT above the signed range"))?;
             }
             TableOption::AutoIdCache(_) => return Err(SqlError::unsupported("AUTO_ID_CACHE")),
             TableOption::AutoRandomBase { .. } => return Err(SqlError::unsupported("AUTO_RANDOM_BASE")),
-            TableOption::ShardRowIdBits(n) if *n > 0 => return Err(SqlError::unsupported("SHARD_ROW_ID_BITS")),
-            TableOption::PreSplitRegions(n) if *n > 0 => return Err(SqlError::unsupported("PRE_SPLIT_REGIONS")),
+            TableOption::ShardRowIdBits(n) if *n > 0 => {
+                return Err(SqlError::unsupported("SHARD_ROW_ID_BITS"));
+            }
+            TableOption::PreSplitRegions(n) if *n > 0 => {
+                return Err(SqlError::unsupported("PRE_SPLIT_REGIONS"));
+            }
             TableOption::Ttl { .. } | TableOption::TtlEnable(_) | TableOption::TtlJobInterval(_) => {
                 return Err(SqlError::unsupported("TTL"));
             }
@@ -299,7 +316,10 @@ pub(crate) fn build_index(info: &TableInfo, key: &KeyDef) -> Result<IndexInfo> {
         columns.push(IndexColumn { name: column.name.clone(), offset: column.offset, length });
     }
     if total > MAX_KEY_BYTES {
-        return Err(SqlError::new(1071, format!("Specified key was too long ({total} bytes); max key length is {MAX_KEY_BYTES} bytes")));
+        return Err(SqlError::new(
+            1071,
+            format!("Specified key was too long ({total} bytes); max key length is {MAX_KEY_BYTES} bytes"),
+        ));
     }
     let name = index_name(info, key)?;
     Ok(IndexInfo {
@@ -319,11 +339,20 @@ pub(crate) fn build_index(info: &TableInfo, key: &KeyDef) -> Result<IndexInfo> {
 fn prefix_length(column: &ColumnInfo, length: Option<u64>) -> Result<i64> {
     let field = &column.field_type;
     if field.tp == tp::JSON {
-        return Err(SqlError::new(3152, format!("JSON column '{}' cannot be used in key specification.", column.name.o)));
+        return Err(SqlError::new(
+            3152,
+            format!("JSON column '{}' cannot be used in key specification.", column.name.o),
+        ));
     }
     let Some(length) = length else {
         if field.is_blob() {
-            return Err(SqlError::new(1170, format!("BLOB/TEXT column '{}' used in key specification without a key length", column.name.o)));
+            return Err(SqlError::new(
+                1170,
+                format!(
+                    "BLOB/TEXT column '{}' used in key specification without a key length",
+                    column.name.o
+                ),
+            ));
         }
         return Ok(IndexColumn::WHOLE);
     };
@@ -333,7 +362,10 @@ fn prefix_length(column: &ColumnInfo, length: Option<u64>) -> Result<i64> {
     }
     let too_long = !field.is_string() || !field.is_blob() && length > field.flen;
     if too_long {
-        return Err(SqlError::new(1089, "Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part, or the storage engine doesn't support unique prefix keys"));
+        return Err(SqlError::new(
+            1089,
+            "Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part, or the storage engine doesn't support unique prefix keys",
+        ));
     }
     // A prefix as long as the column is the whole column.
     Ok(if length == field.flen && !field.is_blob() { IndexColumn::WHOLE } else { length })
@@ -369,7 +401,11 @@ fn index_name(info: &TableInfo, key: &KeyDef) -> Result<String> {
         if name.eq_ignore_ascii_case("PRIMARY") {
             return Err(SqlError::new(1280, format!("Incorrect index name '{name}'")));
         }
-        return if taken(name) { Err(SqlError::new(1061, format!("Duplicate key name '{name}'"))) } else { Ok(name.clone()) };
+        return if taken(name) {
+            Err(SqlError::new(1061, format!("Duplicate key name '{name}'")))
+        } else {
+            Ok(name.clone())
+        };
     }
     let first = key.parts.first().map(|(name, _)| name.clone()).unwrap_or_default();
     let mut name = first.clone();
@@ -385,12 +421,16 @@ fn index_name(info: &TableInfo, key: &KeyDef) -> Result<String> {
 fn check_auto_increment(info: &TableInfo) -> Result<()> {
     let autos: Vec<&ColumnInfo> = info.columns.iter().filter(|c| c.has_flag(flag::AUTO_INCREMENT)).collect();
     let wrong = || {
-        SqlError::new(1075, "Incorrect table definition; there can be only one auto column and it must be defined as a key")
+        SqlError::new(
+            1075,
+            "Incorrect table definition; there can be only one auto column and it must be defined as a key",
+        )
     };
     match autos.as_slice() {
         [] => Ok(()),
         [column] => {
-            let leads = info.indices.iter().any(|i| i.columns.first().is_some_and(|c| c.offset == column.offset));
+            let leads =
+                info.indices.iter().any(|i| i.columns.first().is_some_and(|c| c.offset == column.offset));
             if leads || info.pk_is_handle && column.is_primary_key() { Ok(()) } else { Err(wrong()) }
         }
         _ => Err(wrong()),

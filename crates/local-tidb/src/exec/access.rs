@@ -160,8 +160,15 @@ fn bound(bounds: &mut [Bounds], at: usize, value: Datum, inclusive: bool, upper:
 }
 
 /// A column compared with a constant that its type holds exactly.
-fn column_and_value(table: &Table, column: &Expr, value: &Expr, cx: &EvalContext) -> Result<Option<(usize, Datum)>> {
-    let (Expr::Column { index, ty, .. }, true) = (column, value.is_row_independent()) else { return Ok(None) };
+fn column_and_value(
+    table: &Table,
+    column: &Expr,
+    value: &Expr,
+    cx: &EvalContext,
+) -> Result<Option<(usize, Datum)>> {
+    let (Expr::Column { index, ty, .. }, true) = (column, value.is_row_independent()) else {
+        return Ok(None);
+    };
     let Some(info) = table.columns.get(*index) else { return Ok(None) };
     if matches!(ty.tp, tp::FLOAT | tp::ENUM | tp::SET | tp::BIT | tp::JSON | tp::YEAR) {
         return Ok(None);
@@ -172,14 +179,19 @@ fn column_and_value(table: &Table, column: &Expr, value: &Expr, cx: &EvalContext
     }
     let textual = ty.is_string();
     // Text compares with numbers as numbers, and with bytes as bytes: no key order helps there.
-    if textual && (!matches!(constant, Datum::Bytes(_)) || value.ty().collation.is_binary() && !ty.collation.is_binary()) {
+    if textual
+        && (!matches!(constant, Datum::Bytes(_))
+            || value.ty().collation.is_binary() && !ty.collation.is_binary())
+    {
         return Ok(None);
     }
     let mut strict = EvalContext::new(cx.now, cx.zone.clone(), cx.mode, cx.facts.clone());
     strict.mode.strict = true;
     strict.writing = true;
     let target = Target { name: "", field: &info.info.field_type, row: 1 };
-    let Ok(converted) = convert::to_column(constant.clone(), value.ty(), target, &strict) else { return Ok(None) };
+    let Ok(converted) = convert::to_column(constant.clone(), value.ty(), target, &strict) else {
+        return Ok(None);
+    };
     let exact = compare::typed(&converted, ty, &constant, value.ty(), ty.collation, &strict).ok().flatten();
     if exact != Some(Ordering::Equal) {
         return Ok(None);
@@ -233,8 +245,19 @@ fn int_handle(table: &Table, bounds: Option<&Bounds>) -> Option<(u32, Access)> {
 }
 
 /// Points or ranges of a key made of encoded columns.
-fn keyed(table: &Table, index: &Index, at: usize, bounds: &[Bounds], clustered: bool, cx: &EvalContext) -> Result<Option<(u32, Access)>> {
-    let base = if clustered { key::record_prefix(table.info.id) } else { entries::layout(table, index).prefix_key(&[]).map_err(crate::expr::coerce::codec)? };
+fn keyed(
+    table: &Table,
+    index: &Index,
+    at: usize,
+    bounds: &[Bounds],
+    clustered: bool,
+    cx: &EvalContext,
+) -> Result<Option<(u32, Access)>> {
+    let base = if clustered {
+        key::record_prefix(table.info.id)
+    } else {
+        entries::layout(table, index).prefix_key(&[]).map_err(crate::expr::coerce::codec)?
+    };
     let _ = cx;
     let mut prefixes = vec![base];
     let mut fixed = 0;
@@ -285,15 +308,26 @@ fn keyed(table: &Table, index: &Index, at: usize, bounds: &[Bounds], clustered: 
     Ok(Some((score, access)))
 }
 
-fn encode(table: &Table, column: usize, value: &Datum, prefix: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+fn encode(
+    table: &Table,
+    column: usize,
+    value: &Datum,
+    prefix: Option<usize>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     match table.columns.get(column) {
-        Some(info) => tidb_codec::datum::encode_key_column(&info.info.field_type, value, prefix, out).map_err(crate::expr::coerce::codec),
+        Some(info) => tidb_codec::datum::encode_key_column(&info.info.field_type, value, prefix, out)
+            .map_err(crate::expr::coerce::codec),
         None => Ok(()),
     }
 }
 
 /// The ranges behind some prefixes, cut by the bounds of the next column; how many bounds it has comes with them.
-fn ranges(table: &Table, prefixes: Vec<Vec<u8>>, tail: Option<(usize, &Bounds)>) -> Result<(Vec<KeyRange>, u32)> {
+fn ranges(
+    table: &Table,
+    prefixes: Vec<Vec<u8>>,
+    tail: Option<(usize, &Bounds)>,
+) -> Result<(Vec<KeyRange>, u32)> {
     let mut out = Vec::with_capacity(prefixes.len());
     let mut bounded = 0;
     for prefix in prefixes {

@@ -52,7 +52,9 @@ pub(crate) struct Grouping<'a> {
 fn initial(aggregate: &Aggregate) -> State {
     match aggregate.kind {
         AggregateKind::Count => State::Count(0),
-        AggregateKind::Sum | AggregateKind::Avg if aggregate.ty.tp == tp::NEW_DECIMAL => State::Exact { sum: None, count: 0 },
+        AggregateKind::Sum | AggregateKind::Avg if aggregate.ty.tp == tp::NEW_DECIMAL => {
+            State::Exact { sum: None, count: 0 }
+        }
         AggregateKind::Sum | AggregateKind::Avg => State::Double { sum: None, count: 0 },
         AggregateKind::Min | AggregateKind::Max => State::Extreme(Datum::Null),
         AggregateKind::GroupConcat => State::Text(None),
@@ -164,7 +166,8 @@ fn update(state: &mut State, aggregate: &Aggregate, values: &[Datum], cx: &EvalC
             }
         }
         State::Extreme(best) => {
-            let wanted = if aggregate.kind == AggregateKind::Min { Ordering::Less } else { Ordering::Greater };
+            let wanted =
+                if aggregate.kind == AggregateKind::Min { Ordering::Less } else { Ordering::Greater };
             if best.is_null() || compare::values(value, best, ty.collation, cx)? == Some(wanted) {
                 *best = value.clone();
             }
@@ -201,11 +204,12 @@ fn result(state: State, kind: AggregateKind) -> Result<Datum> {
             sum.div(&Decimal::from(count), AVG_DIGITS).map(Datum::Decimal).map_err(coerce::codec)?
         }
         State::Exact { sum: Some(sum), .. } => Datum::Decimal(sum),
-        State::Double { sum: Some(sum), count } if kind == AggregateKind::Avg => Datum::Double(sum / count as f64),
+        State::Double { sum: Some(sum), count } if kind == AggregateKind::Avg => {
+            Datum::Double(sum / count as f64)
+        }
         State::Double { sum: Some(sum), .. } => Datum::Double(sum),
         State::Extreme(value) => value,
         State::Text(text) => text.map_or(Datum::Null, Datum::Bytes),
         State::Bits(bits) => Datum::Uint(bits),
     })
 }
-

@@ -84,7 +84,9 @@ pub(crate) fn apply(
     for (at, value) in assignments {
         let Some(column) = table.columns.get(*at) else { continue };
         let new = match value {
-            NewValue::Default => default_value::current(column, cx)?.ok_or_else(|| no_default(column.name()))?,
+            NewValue::Default => {
+                default_value::current(column, cx)?.ok_or_else(|| no_default(column.name()))?
+            }
             NewValue::Expr(expr) => {
                 let value = expr.eval(row, cx)?;
                 let target = Target { name: column.name(), field: &column.info.field_type, row: row_number };

@@ -15,7 +15,8 @@ pub(crate) fn append(value: &Datum, collation: Collation, out: &mut Vec<u8>) {
         Datum::Double(v) => double(*v, out),
         Datum::Decimal(v) => {
             let text = v.to_string();
-            let plain = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+            let plain =
+                if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
             number(if plain == "-0" { "0" } else { plain }, out);
         }
         Datum::Bytes(v) => framed(2, &collation.sort_key(v), out),

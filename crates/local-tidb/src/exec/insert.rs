@@ -91,7 +91,9 @@ impl Exec<'_> {
         let last_insert_id = self.number_rows(&table, &mut rows, &auto).await?;
         let stored = self.with_handles(&table, rows).await?;
         let affected = self.store_rows(&table, stored, &on_duplicate).await?;
-        let info = if total > 1 || insert.source.as_ref().is_some_and(|s| !matches!(s.body.as_ref(), SetExpr::Values(_))) {
+        let info = if total > 1
+            || insert.source.as_ref().is_some_and(|s| !matches!(s.body.as_ref(), SetExpr::Values(_)))
+        {
             let duplicates = match on_duplicate {
                 OnDuplicate::Skip => total as u64 - affected.min(total as u64),
                 OnDuplicate::Replace | OnDuplicate::Update(_) => affected.saturating_sub(total as u64),
@@ -122,8 +124,13 @@ impl Exec<'_> {
                 columns.extend(hidden);
                 let scope = Scope { columns, merged: Vec::new() };
                 let mut subqueries = Vec::new();
-                let bound =
-                    self.bind_assignments(table, &scope, assignments, Some(table.columns.len()), &mut subqueries)?;
+                let bound = self.bind_assignments(
+                    table,
+                    &scope,
+                    assignments,
+                    Some(table.columns.len()),
+                    &mut subqueries,
+                )?;
                 self.run_subqueries(subqueries).await?;
                 Ok(OnDuplicate::Update(bound))
             }
@@ -132,7 +139,12 @@ impl Exec<'_> {
     }
 
     /// The rows as the statement gives them.
-    async fn given_rows(&mut self, table: &Table, insert: &ast::Insert, columns: &[usize]) -> Result<Vec<Vec<Given>>> {
+    async fn given_rows(
+        &mut self,
+        table: &Table,
+        insert: &ast::Insert,
+        columns: &[usize],
+    ) -> Result<Vec<Vec<Given>>> {
         if !insert.assignments.is_empty() {
             let scope = Scope { columns: table_columns(table, None), merged: Vec::new() };
             let mut row = Vec::new();
@@ -151,7 +163,10 @@ impl Exec<'_> {
                 let parts = &parts.content;
                 // `VALUES ()` means all defaults.
                 if parts.len() != columns.len() && !(parts.is_empty() && insert.columns.is_empty()) {
-                    return Err(SqlError::new(1136, format!("Column count doesn't match value count at row {}", at + 1)));
+                    return Err(SqlError::new(
+                        1136,
+                        format!("Column count doesn't match value count at row {}", at + 1),
+                    ));
                 }
                 if parts.is_empty() {
                     out.push(columns.iter().map(|_| Given::Default).collect());
@@ -215,7 +230,13 @@ impl Exec<'_> {
     }
 
     /// A full row in the columns' types; whether its AUTO_INCREMENT column waits for a number comes with it.
-    fn complete_row(&self, table: &Table, columns: &[usize], given: Vec<Given>, number: usize) -> Result<(Row, bool)> {
+    fn complete_row(
+        &self,
+        table: &Table,
+        columns: &[usize],
+        given: Vec<Given>,
+        number: usize,
+    ) -> Result<(Row, bool)> {
         let mut row: Vec<Option<Datum>> = vec![None; table.columns.len()];
         for (at, value) in columns.iter().zip(given) {
             let (Some(column), Given::Value(value, ty)) = (table.columns.get(*at), value) else { continue };
@@ -254,7 +275,8 @@ impl Exec<'_> {
                 },
             };
             if value.is_null() && column.is_not_null() {
-                self.cx.bad_value(SqlError::new(1048, format!("Column '{}' cannot be null", column.name())))?;
+                self.cx
+                    .bad_value(SqlError::new(1048, format!("Column '{}' cannot be null", column.name())))?;
                 out.push(default_value::zero(column));
             } else {
                 out.push(value);
@@ -313,11 +335,20 @@ impl Exec<'_> {
         }
         let count = rows.len() as u64;
         let first = self.engine.auto_ids.allocate(table.db.id, table.info.id, count, i64::MAX as u64).await?;
-        Ok(rows.into_iter().enumerate().map(|(at, values)| StoredRow { handle: row_id(first + at as u64), values }).collect())
+        Ok(rows
+            .into_iter()
+            .enumerate()
+            .map(|(at, values)| StoredRow { handle: row_id(first + at as u64), values })
+            .collect())
     }
 
     /// Writes the rows; returns the number of changes as MySQL counts them.
-    async fn store_rows(&mut self, table: &Arc<Table>, rows: Vec<StoredRow>, how: &OnDuplicate) -> Result<u64> {
+    async fn store_rows(
+        &mut self,
+        table: &Arc<Table>,
+        rows: Vec<StoredRow>,
+        how: &OnDuplicate,
+    ) -> Result<u64> {
         let zone = self.cx.zone.clone();
         let mut affected = 0;
         if matches!(how, OnDuplicate::Fail) && !self.txn.is_pessimistic() {
@@ -396,7 +427,13 @@ impl Exec<'_> {
     }
 
     /// The row that a unique key's entry stands for.
-    async fn row_of(&mut self, table: &Arc<Table>, index: Option<&Index>, unique: &Bytes, value: &Bytes) -> Result<StoredRow> {
+    async fn row_of(
+        &mut self,
+        table: &Arc<Table>,
+        index: Option<&Index>,
+        unique: &Bytes,
+        value: &Bytes,
+    ) -> Result<StoredRow> {
         let zone = self.cx.zone.clone();
         if key::decode_record_key(unique).is_ok() {
             return row::decode(table, unique, value, &zone);
@@ -430,7 +467,8 @@ fn max_auto_value(column: &crate::catalog::Column) -> u64 {
 
 /// Positions of the columns that values are given for.
 fn insert_columns(table: &Table, insert: &ast::Insert) -> Result<Vec<usize>> {
-    let find = |name: &str| table.column_position(name).ok_or_else(|| SqlError::unknown_column(name, "field list"));
+    let find =
+        |name: &str| table.column_position(name).ok_or_else(|| SqlError::unknown_column(name, "field list"));
     let mut columns = Vec::new();
     if !insert.assignments.is_empty() {
         for assignment in &insert.assignments {

@@ -1,7 +1,7 @@
 //! Joining relations from left to right.
 
-use std::collections::HashMap;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use tidb_codec::Datum;
 
@@ -23,9 +23,13 @@ fn reads_only(expr: &Expr, start: usize, end: usize) -> bool {
 /// Pairs of positions (left, right of the new relation) that a condition makes equal.
 fn equal_columns(condition: &Expr, start: usize, end: usize) -> Option<(usize, usize)> {
     let Expr::Call { name: "eq", args, .. } = condition else { return None };
-    let [Expr::Column { index: a, ty: at, .. }, Expr::Column { index: b, ty: bt, .. }] = args.as_slice() else { return None };
+    let [Expr::Column { index: a, ty: at, .. }, Expr::Column { index: b, ty: bt, .. }] = args.as_slice()
+    else {
+        return None;
+    };
     // Only kinds whose equal values have equal key bytes.
-    let same_kind = at.is_integer() && bt.is_integer() || at.is_string() && bt.is_string() && at.collation == bt.collation;
+    let same_kind = at.is_integer() && bt.is_integer()
+        || at.is_string() && bt.is_string() && at.collation == bt.collation;
     if !same_kind {
         return None;
     }
@@ -93,7 +97,12 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// Storage failures, expressions, 8175.
-    pub(crate) async fn join_all(&mut self, mut from: From, on: Vec<Vec<Expr>>, conditions: &[Expr]) -> Result<Vec<Row>> {
+    pub(crate) async fn join_all(
+        &mut self,
+        mut from: From,
+        on: Vec<Vec<Expr>>,
+        conditions: &[Expr],
+    ) -> Result<Vec<Row>> {
         let outer = from.relations.iter().any(|r| r.kind != JoinKind::Inner);
         let mut rows: Vec<Row> = vec![Vec::new()];
         for (relation, on) in from.relations.iter_mut().zip(on) {
@@ -107,7 +116,12 @@ impl Exec<'_> {
             let right = self.load(relation, &own).await?;
             let mut tests = on;
             if !outer {
-                tests.extend(conditions.iter().filter(|c| reads_only(c, 0, end) && !reads_only(c, start, end)).cloned());
+                tests.extend(
+                    conditions
+                        .iter()
+                        .filter(|c| reads_only(c, 0, end) && !reads_only(c, start, end))
+                        .cloned(),
+                );
             }
             rows = self.join_two(rows, right, relation, &tests)?;
         }
@@ -120,7 +134,13 @@ impl Exec<'_> {
         Ok(out)
     }
 
-    fn join_two(&mut self, left: Vec<Row>, right: Vec<Row>, relation: &Relation, tests: &[Expr]) -> Result<Vec<Row>> {
+    fn join_two(
+        &mut self,
+        left: Vec<Row>,
+        right: Vec<Row>,
+        relation: &Relation,
+        tests: &[Expr],
+    ) -> Result<Vec<Row>> {
         let (start, end) = (relation.start, relation.start + relation.len);
         let pairs: Vec<(usize, usize)> = tests.iter().filter_map(|t| equal_columns(t, start, end)).collect();
         let hashed = (!pairs.is_empty()).then(|| hash_rows(&right, &pairs, start));

@@ -11,8 +11,18 @@ use crate::expr::ResultType;
 use crate::session::{column_default, extra_text, key_text, type_text};
 
 /// Names of the tables.
-pub(crate) static NAMES: &[&str] =
-    &["CHARACTER_SETS", "COLLATIONS", "COLUMNS", "ENGINES", "KEY_COLUMN_USAGE", "SCHEMATA", "STATISTICS", "TABLES", "TABLE_CONSTRAINTS", "VIEWS"];
+pub(crate) static NAMES: &[&str] = &[
+    "CHARACTER_SETS",
+    "COLLATIONS",
+    "COLUMNS",
+    "ENGINES",
+    "KEY_COLUMN_USAGE",
+    "SCHEMATA",
+    "STATISTICS",
+    "TABLES",
+    "TABLE_CONSTRAINTS",
+    "VIEWS",
+];
 
 /// Columns with types, and rows.
 type Content = (Vec<(&'static str, ResultType)>, Vec<Row>);
@@ -55,20 +65,55 @@ pub(crate) fn read(exec: &Exec<'_>, db: &str, name: &str) -> Result<Content> {
         "COLLATIONS" => {
             let rows = collation::ALL
                 .iter()
-                .map(|c| vec![text(c.name), text(c.charset), number(i64::from(c.id)), text(if c.is_default { "Yes" } else { "" }), text("Yes"), number(1)])
+                .map(|c| {
+                    vec![
+                        text(c.name),
+                        text(c.charset),
+                        number(i64::from(c.id)),
+                        text(if c.is_default { "Yes" } else { "" }),
+                        text("Yes"),
+                        number(1),
+                    ]
+                })
                 .collect();
-            (columns(&["COLLATION_NAME", "CHARACTER_SET_NAME", "#ID", "IS_DEFAULT", "IS_COMPILED", "#SORTLEN"]), rows)
+            (
+                columns(&[
+                    "COLLATION_NAME",
+                    "CHARACTER_SET_NAME",
+                    "#ID",
+                    "IS_DEFAULT",
+                    "IS_COMPILED",
+                    "#SORTLEN",
+                ]),
+                rows,
+            )
         }
         "CHARACTER_SETS" => {
             let rows = collation::ALL
                 .iter()
                 .filter(|c| c.is_default)
-                .map(|c| vec![text(c.charset), text(c.name), text(c.charset), number(i64::from(collation::max_char_bytes(c.charset)))])
+                .map(|c| {
+                    vec![
+                        text(c.charset),
+                        text(c.name),
+                        text(c.charset),
+                        number(i64::from(collation::max_char_bytes(c.charset))),
+                    ]
+                })
                 .collect();
             (columns(&["CHARACTER_SET_NAME", "DEFAULT_COLLATE_NAME", "DESCRIPTION", "#MAXLEN"]), rows)
         }
         "ENGINES" => {
-            let row = ["InnoDB", "DEFAULT", "Supports transactions, row-level locking, and foreign keys", "YES", "YES", "YES"].map(text).to_vec();
+            let row = [
+                "InnoDB",
+                "DEFAULT",
+                "Supports transactions, row-level locking, and foreign keys",
+                "YES",
+                "YES",
+                "YES",
+            ]
+            .map(text)
+            .to_vec();
             (columns(&["ENGINE", "SUPPORT", "COMMENT", "TRANSACTIONS", "XA", "SAVEPOINTS"]), vec![row])
         }
         "VIEWS" => (columns(&["TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "VIEW_DEFINITION"]), Vec::new()),
@@ -85,10 +130,33 @@ fn schemata(exec: &Exec<'_>) -> Content {
     let mut rows: Vec<Row> = exec
         .schema
         .databases()
-        .map(|d| vec![text("def"), text(d.info.name.o.clone()), text(d.info.charset.clone()), text(d.info.collate.clone()), Datum::Null])
+        .map(|d| {
+            vec![
+                text("def"),
+                text(d.info.name.o.clone()),
+                text(d.info.charset.clone()),
+                text(d.info.collate.clone()),
+                Datum::Null,
+            ]
+        })
         .collect();
-    rows.push(vec![text("def"), text("INFORMATION_SCHEMA"), text("utf8mb4"), text("utf8mb4_bin"), Datum::Null]);
-    (columns(&["CATALOG_NAME", "SCHEMA_NAME", "DEFAULT_CHARACTER_SET_NAME", "DEFAULT_COLLATION_NAME", "SQL_PATH"]), rows)
+    rows.push(vec![
+        text("def"),
+        text("INFORMATION_SCHEMA"),
+        text("utf8mb4"),
+        text("utf8mb4_bin"),
+        Datum::Null,
+    ]);
+    (
+        columns(&[
+            "CATALOG_NAME",
+            "SCHEMA_NAME",
+            "DEFAULT_CHARACTER_SET_NAME",
+            "DEFAULT_COLLATION_NAME",
+            "SQL_PATH",
+        ]),
+        rows,
+    )
 }
 
 fn tables(exec: &Exec<'_>) -> Content {
@@ -112,8 +180,17 @@ fn tables(exec: &Exec<'_>) -> Content {
         })
         .collect();
     let names = [
-        "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE", "ENGINE", "#VERSION", "ROW_FORMAT", "#TABLE_ROWS", "TABLE_COLLATION",
-        "TABLE_COMMENT", "#TIDB_TABLE_ID",
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "TABLE_TYPE",
+        "ENGINE",
+        "#VERSION",
+        "ROW_FORMAT",
+        "#TABLE_ROWS",
+        "TABLE_COLLATION",
+        "TABLE_COMMENT",
+        "#TIDB_TABLE_ID",
     ];
     (columns(&names), rows)
 }
@@ -126,9 +203,27 @@ fn all_columns(exec: &Exec<'_>) -> Content {
         }
     }
     let names = [
-        "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "#ORDINAL_POSITION", "COLUMN_DEFAULT", "IS_NULLABLE", "DATA_TYPE",
-        "#CHARACTER_MAXIMUM_LENGTH", "#CHARACTER_OCTET_LENGTH", "#NUMERIC_PRECISION", "#NUMERIC_SCALE", "#DATETIME_PRECISION",
-        "CHARACTER_SET_NAME", "COLLATION_NAME", "COLUMN_TYPE", "COLUMN_KEY", "EXTRA", "PRIVILEGES", "COLUMN_COMMENT", "GENERATION_EXPRESSION",
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "COLUMN_NAME",
+        "#ORDINAL_POSITION",
+        "COLUMN_DEFAULT",
+        "IS_NULLABLE",
+        "DATA_TYPE",
+        "#CHARACTER_MAXIMUM_LENGTH",
+        "#CHARACTER_OCTET_LENGTH",
+        "#NUMERIC_PRECISION",
+        "#NUMERIC_SCALE",
+        "#DATETIME_PRECISION",
+        "CHARACTER_SET_NAME",
+        "COLLATION_NAME",
+        "COLUMN_TYPE",
+        "COLUMN_KEY",
+        "EXTRA",
+        "PRIVILEGES",
+        "COLUMN_COMMENT",
+        "GENERATION_EXPRESSION",
     ];
     (columns(&names), rows)
 }
@@ -175,7 +270,11 @@ fn keys(table: &Table) -> Vec<(String, bool, Vec<usize>)> {
         out.push(("PRIMARY".to_owned(), true, vec![at]));
     }
     for index in &table.indices {
-        out.push((index.info.name.o.clone(), index.info.unique, index.columns.iter().map(|(at, _)| *at).collect()));
+        out.push((
+            index.info.name.o.clone(),
+            index.info.unique,
+            index.columns.iter().map(|(at, _)| *at).collect(),
+        ));
     }
     out
 }
@@ -204,8 +303,18 @@ fn statistics(exec: &Exec<'_>) -> Content {
         }
     }
     let names = [
-        "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "#NON_UNIQUE", "INDEX_SCHEMA", "INDEX_NAME", "#SEQ_IN_INDEX", "COLUMN_NAME",
-        "COLLATION", "#CARDINALITY", "NULLABLE", "INDEX_TYPE",
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "#NON_UNIQUE",
+        "INDEX_SCHEMA",
+        "INDEX_NAME",
+        "#SEQ_IN_INDEX",
+        "COLUMN_NAME",
+        "COLLATION",
+        "#CARDINALITY",
+        "NULLABLE",
+        "INDEX_TYPE",
     ];
     (columns(&names), rows)
 }
@@ -218,15 +327,33 @@ fn key_usage(exec: &Exec<'_>) -> Content {
                 let Some(column) = table.columns.get(*at) else { continue };
                 let db = || text(table.db.name.o.clone());
                 rows.push(vec![
-                    text("def"), db(), text(name.clone()), text("def"), db(), text(table.name()), text(column.name()),
-                    number(seq as i64 + 1), Datum::Null, Datum::Null, Datum::Null,
+                    text("def"),
+                    db(),
+                    text(name.clone()),
+                    text("def"),
+                    db(),
+                    text(table.name()),
+                    text(column.name()),
+                    number(seq as i64 + 1),
+                    Datum::Null,
+                    Datum::Null,
+                    Datum::Null,
                 ]);
             }
         }
     }
     let names = [
-        "CONSTRAINT_CATALOG", "CONSTRAINT_SCHEMA", "CONSTRAINT_NAME", "TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME",
-        "#ORDINAL_POSITION", "REFERENCED_TABLE_SCHEMA", "REFERENCED_TABLE_NAME", "REFERENCED_COLUMN_NAME",
+        "CONSTRAINT_CATALOG",
+        "CONSTRAINT_SCHEMA",
+        "CONSTRAINT_NAME",
+        "TABLE_CATALOG",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "COLUMN_NAME",
+        "#ORDINAL_POSITION",
+        "REFERENCED_TABLE_SCHEMA",
+        "REFERENCED_TABLE_NAME",
+        "REFERENCED_COLUMN_NAME",
     ];
     (columns(&names), rows)
 }
@@ -240,6 +367,13 @@ fn constraints(exec: &Exec<'_>) -> Content {
             rows.push(vec![text("def"), db(), text(name), db(), text(table.name()), text(kind)]);
         }
     }
-    let names = ["CONSTRAINT_CATALOG", "CONSTRAINT_SCHEMA", "CONSTRAINT_NAME", "TABLE_SCHEMA", "TABLE_NAME", "CONSTRAINT_TYPE"];
+    let names = [
+        "CONSTRAINT_CATALOG",
+        "CONSTRAINT_SCHEMA",
+        "CONSTRAINT_NAME",
+        "TABLE_SCHEMA",
+        "TABLE_NAME",
+        "CONSTRAINT_TYPE",
+    ];
     (columns(&names), rows)
 }

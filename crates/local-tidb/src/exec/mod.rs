@@ -135,7 +135,12 @@ impl Exec<'_> {
     }
 
     /// A binder for a clause.
-    pub(crate) fn binder<'b>(&'b self, scope: &'b Scope, subqueries: &'b mut Vec<Query>, clause: &'static str) -> Binder<'b> {
+    pub(crate) fn binder<'b>(
+        &'b self,
+        scope: &'b Scope,
+        subqueries: &'b mut Vec<Query>,
+        clause: &'static str,
+    ) -> Binder<'b> {
         let mut binder = Binder::new(scope, self.variables, self.params, subqueries, clause);
         binder.no_backslash_escapes = self.cx.mode.no_backslash_escapes;
         binder

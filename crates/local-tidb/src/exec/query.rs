@@ -80,7 +80,10 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// Whatever is wrong with it, storage failures, 8175.
-    pub(crate) fn query<'q>(&'q mut self, query: &'q Query) -> Pin<Box<dyn Future<Output = Result<RowSet>> + Send + 'q>> {
+    pub(crate) fn query<'q>(
+        &'q mut self,
+        query: &'q Query,
+    ) -> Pin<Box<dyn Future<Output = Result<RowSet>> + Send + 'q>> {
         Box::pin(self.query_inner(query))
     }
 
@@ -130,7 +133,10 @@ impl Exec<'_> {
                 row.push(bound.eval(&[], &self.cx)?);
             }
             if row.len() != out.columns.len() {
-                return Err(SqlError::new(1136, format!("Column count doesn't match value count at row {}", out.rows.len() + 1)));
+                return Err(SqlError::new(
+                    1136,
+                    format!("Column count doesn't match value count at row {}", out.rows.len() + 1),
+                ));
             }
             out.rows.push(row);
         }
@@ -144,7 +150,9 @@ impl Exec<'_> {
     pub(crate) fn limit(&self, clause: Option<&LimitClause>) -> Result<Limit> {
         let (offset, count) = match clause {
             None => return Ok(Limit::default()),
-            Some(LimitClause::LimitOffset { limit, offset, .. }) => (offset.as_ref().map(|o| &o.value), limit.as_ref()),
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+                (offset.as_ref().map(|o| &o.value), limit.as_ref())
+            }
             Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(offset), Some(limit)),
         };
         Ok(Limit {
@@ -162,7 +170,9 @@ impl Exec<'_> {
         let bound = self.binder(&scope, &mut subqueries, "limit clause").bind(expr)?;
         let value = bound.eval(&[], &self.cx)?;
         match value {
-            Datum::Int(v) => usize::try_from(v).map_err(|_| SqlError::new(1210, "Incorrect arguments to LIMIT")),
+            Datum::Int(v) => {
+                usize::try_from(v).map_err(|_| SqlError::new(1210, "Incorrect arguments to LIMIT"))
+            }
             Datum::Uint(v) => Ok(usize::try_from(v).unwrap_or(usize::MAX)),
             _ => Err(SqlError::new(1210, "Incorrect arguments to LIMIT")),
         }
@@ -196,7 +206,8 @@ impl Exec<'_> {
     pub(crate) fn sort<T>(&self, rows: Vec<(Row, T)>, keys: &[SortKey]) -> Result<Vec<T>> {
         let mut keyed = Vec::with_capacity(rows.len());
         for (row, payload) in rows {
-            let values = keys.iter().map(|(expr, _)| expr.eval(&row, &self.cx)).collect::<Result<Vec<_>>>()?;
+            let values =
+                keys.iter().map(|(expr, _)| expr.eval(&row, &self.cx)).collect::<Result<Vec<_>>>()?;
             keyed.push((values, payload));
         }
         keyed.sort_by(|(a, _), (b, _)| {

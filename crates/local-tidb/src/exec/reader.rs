@@ -32,8 +32,12 @@ impl TableReader {
     /// Starts at the first key. `wanted`: rows after which the caller will stop.
     pub(crate) fn new(table: Arc<Table>, access: Access, zone: TimeZone, wanted: Option<usize>) -> Self {
         let (ranges, points) = match &access {
-            Access::Records(ranges) | Access::Entries { ranges, .. } => (ranges.clone().into(), VecDeque::new()),
-            Access::Points(keys) | Access::UniqueEntries { keys, .. } => (VecDeque::new(), keys.clone().into()),
+            Access::Records(ranges) | Access::Entries { ranges, .. } => {
+                (ranges.clone().into(), VecDeque::new())
+            }
+            Access::Points(keys) | Access::UniqueEntries { keys, .. } => {
+                (VecDeque::new(), keys.clone().into())
+            }
         };
         let page = wanted.map_or(PAGE, |n| n.clamp(1, PAGE));
         Self { table, zone, access, ranges, points, page }
@@ -47,7 +51,11 @@ impl TableReader {
         match &self.access {
             Access::Records(_) => {
                 let Some(pairs) = self.next_pairs(txn).await? else { return Ok(None) };
-                pairs.iter().map(|(key, value)| row::decode(&self.table, key, value, &self.zone)).collect::<Result<_>>().map(Some)
+                pairs
+                    .iter()
+                    .map(|(key, value)| row::decode(&self.table, key, value, &self.zone))
+                    .collect::<Result<_>>()
+                    .map(Some)
             }
             Access::Points(_) => {
                 let keys = self.next_points();
@@ -66,8 +74,10 @@ impl TableReader {
                     return Ok(None);
                 }
                 let found = txn.batch_get(keys.clone()).await?;
-                let pairs: Vec<(Bytes, Bytes)> =
-                    keys.into_iter().filter_map(|key| found.get(&key).map(|v| (key.clone(), v.clone()))).collect();
+                let pairs: Vec<(Bytes, Bytes)> = keys
+                    .into_iter()
+                    .filter_map(|key| found.get(&key).map(|v| (key.clone(), v.clone())))
+                    .collect();
                 let keys = self.record_keys(index, &pairs)?;
                 self.rows_of(keys, txn).await.map(Some)
             }

@@ -105,7 +105,8 @@ impl Exec<'_> {
         check_alias(&from.scope, &columns)?;
         let len = columns.len();
         from.scope.columns.extend(columns);
-        let (on, using) = constraint.map_or(Ok((None, Vec::new())), |c| resolve_constraint(&mut from.scope, start, c))?;
+        let (on, using) =
+            constraint.map_or(Ok((None, Vec::new())), |c| resolve_constraint(&mut from.scope, start, c))?;
         from.relations.push(Relation { source, start, len, kind, on, using });
         Ok(())
     }
@@ -187,7 +188,12 @@ impl Exec<'_> {
     }
 
     /// A table of `INFORMATION_SCHEMA` and its like.
-    fn memory_table(&mut self, db: &str, name: &str, alias: Option<&str>) -> Result<(Source, Vec<ScopeColumn>)> {
+    fn memory_table(
+        &mut self,
+        db: &str,
+        name: &str,
+        alias: Option<&str>,
+    ) -> Result<(Source, Vec<ScopeColumn>)> {
         let (names, rows) = super::memory_tables::read(self, db, name)?;
         let table = alias.unwrap_or(name);
         let columns = names
@@ -216,21 +222,27 @@ fn check_alias(scope: &Scope, columns: &[ScopeColumn]) -> Result<()> {
 
 fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
     Ok(match operator {
-        JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::CrossJoin(c) | JoinOperator::StraightJoin(c) => {
-            (JoinKind::Inner, c)
-        }
+        JoinOperator::Join(c)
+        | JoinOperator::Inner(c)
+        | JoinOperator::CrossJoin(c)
+        | JoinOperator::StraightJoin(c) => (JoinKind::Inner, c),
         JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::Left, c),
         JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::Right, c),
         other => return Err(SqlError::unsupported(format!("join {other:?}"))),
     })
 }
 
+/// A condition, and pairs of columns that must be equal.
+type Constraint = (Option<ast::Expr>, Vec<(usize, usize)>);
+
 /// `ON` as it is; `USING` and `NATURAL` as pairs of columns, of which the second is hidden.
-fn resolve_constraint(scope: &mut Scope, start: usize, constraint: &JoinConstraint) -> Result<(Option<ast::Expr>, Vec<(usize, usize)>)> {
+fn resolve_constraint(scope: &mut Scope, start: usize, constraint: &JoinConstraint) -> Result<Constraint> {
     let names: Vec<String> = match constraint {
         JoinConstraint::None => return Ok((None, Vec::new())),
         JoinConstraint::On(condition) => return Ok((Some(condition.clone()), Vec::new())),
-        JoinConstraint::Using(columns) => columns.iter().map(|c| lower(c.to_string().trim_matches('`'))).collect(),
+        JoinConstraint::Using(columns) => {
+            columns.iter().map(|c| lower(c.to_string().trim_matches('`'))).collect()
+        }
         JoinConstraint::Natural => scope
             .columns
             .iter()

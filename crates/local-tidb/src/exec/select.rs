@@ -54,7 +54,11 @@ impl Exec<'_> {
             return self.finish(plan, columns, row, limit);
         }
         let lock = lock_mode(locks)?;
-        let early = plan.order.is_empty() && plan.aggregates.is_empty() && plan.group.is_empty() && !plan.distinct && plan.having.is_none();
+        let early = plan.order.is_empty()
+            && plan.aggregates.is_empty()
+            && plan.group.is_empty()
+            && !plan.distinct
+            && plan.having.is_none();
         let rows = if let [only] = from.relations.as_mut_slice()
             && matches!(only.source, Source::Table(_))
         {
@@ -107,7 +111,13 @@ impl Exec<'_> {
     }
 
     /// Rows of one table.
-    async fn scan_rows(&mut self, from: &From, conditions: &[Expr], wanted: Option<usize>, lock: Option<bool>) -> Result<Vec<Row>> {
+    async fn scan_rows(
+        &mut self,
+        from: &From,
+        conditions: &[Expr],
+        wanted: Option<usize>,
+        lock: Option<bool>,
+    ) -> Result<Vec<Row>> {
         let mut out = Vec::new();
         if self.describe {
             return Ok(out);
@@ -142,7 +152,9 @@ impl Exec<'_> {
 
     /// Groups of one table's rows, without keeping the rows.
     async fn scan_groups(&mut self, from: &From, plan: &Plan, lock: Option<bool>) -> Result<Vec<Row>> {
-        let Some(Source::Table(table)) = from.relations.first().map(|r| &r.source) else { return Ok(Vec::new()) };
+        let Some(Source::Table(table)) = from.relations.first().map(|r| &r.source) else {
+            return Ok(Vec::new());
+        };
         if self.describe {
             return Ok(Vec::new());
         }
@@ -171,7 +183,13 @@ impl Exec<'_> {
     }
 
     /// Having, projection, distinct, order, limit.
-    fn finish(&mut self, plan: Plan, columns: Vec<ResultColumn>, rows: Vec<Row>, limit: Limit) -> Result<RowSet> {
+    fn finish(
+        &mut self,
+        plan: Plan,
+        columns: Vec<ResultColumn>,
+        rows: Vec<Row>,
+        limit: Limit,
+    ) -> Result<RowSet> {
         let mut projected: Vec<(Row, Row)> = Vec::with_capacity(rows.len());
         let mut seen = HashSet::new();
         let collations: Vec<_> = columns.iter().map(|c| c.ty.collation).collect();
@@ -181,7 +199,8 @@ impl Exec<'_> {
             {
                 continue;
             }
-            let out = plan.projection.iter().map(|(expr, _)| expr.eval(&row, &self.cx)).collect::<Result<Row>>()?;
+            let out =
+                plan.projection.iter().map(|(expr, _)| expr.eval(&row, &self.cx)).collect::<Result<Row>>()?;
             if plan.distinct && !seen.insert(group_key::of(&out, &collations)) {
                 continue;
             }
@@ -220,17 +239,34 @@ impl Exec<'_> {
         for item in &select.projection {
             self.bind_item(item, scope, subqueries, &mut aggregates, &mut projection)?;
         }
-        let aliases: Vec<(String, Expr)> = projection.iter().map(|(e, c): &(Expr, ResultColumn)| (lower(&c.name), e.clone())).collect();
+        let aliases: Vec<(String, Expr)> =
+            projection.iter().map(|(e, c): &(Expr, ResultColumn)| (lower(&c.name), e.clone())).collect();
         let group = self.bind_group(select, scope, subqueries, &projection, &aliases)?;
         let having = match &select.having {
-            Some(condition) => Some(self.bind_aliased(condition, scope, subqueries, &mut aggregates, &aliases, "having clause", false)?),
+            Some(condition) => Some(self.bind_aliased(
+                condition,
+                scope,
+                subqueries,
+                &mut aggregates,
+                &aliases,
+                "having clause",
+                false,
+            )?),
             None => None,
         };
         let mut keys = Vec::new();
         for item in order {
             let expr = match position(&item.expr, projection.len())? {
                 Some(at) => projection.get(at).map_or_else(Expr::null, |(e, _)| e.clone()),
-                None => self.bind_aliased(&item.expr, scope, subqueries, &mut aggregates, &aliases, "order clause", true)?,
+                None => self.bind_aliased(
+                    &item.expr,
+                    scope,
+                    subqueries,
+                    &mut aggregates,
+                    &aliases,
+                    "order clause",
+                    true,
+                )?,
             };
             keys.push((expr, descends(item)));
         }
@@ -250,8 +286,11 @@ impl Exec<'_> {
         if !self.cx.mode.only_full_group_by || plan.aggregates.is_empty() && !grouped {
             return Ok(());
         }
-        let by_column: Vec<usize> =
-            plan.group.iter().filter_map(|e| if let Expr::Column { index, .. } = e { Some(*index) } else { None }).collect();
+        let by_column: Vec<usize> = plan
+            .group
+            .iter()
+            .filter_map(|e| if let Expr::Column { index, .. } = e { Some(*index) } else { None })
+            .collect();
         // Grouping by a key decides all columns; expressions are not compared with each other here.
         let only_columns = plan.group.len() == by_column.len();
         for (at, (expr, column)) in plan.projection.iter().enumerate() {
@@ -265,17 +304,25 @@ impl Exec<'_> {
             if !grouped {
                 return Err(SqlError::new(
                     1140,
-                    format!("In aggregated query without GROUP BY, expression #{} of SELECT list contains nonaggregated column '{}'; this is incompatible with sql_mode=only_full_group_by", at + 1, column.name),
+                    format!(
+                        "In aggregated query without GROUP BY, expression #{} of SELECT list contains nonaggregated column '{}'; this is incompatible with sql_mode=only_full_group_by",
+                        at + 1,
+                        column.name
+                    ),
                 ));
             }
-            let key_column = scope.columns.iter().enumerate().any(|(i, c)| {
-                by_column.contains(&i) && c.ty.flag & tidb_codec::field::flag::PRI_KEY != 0
-            });
+            let key_column =
+                scope.columns.iter().enumerate().any(|(i, c)| {
+                    by_column.contains(&i) && c.ty.flag & tidb_codec::field::flag::PRI_KEY != 0
+                });
             if only_columns && !key_column && matches!(expr, Expr::Column { .. }) {
                 let name = scope.columns.get(index).map(|c| c.name.clone()).unwrap_or_default();
                 return Err(SqlError::new(
                     1055,
-                    format!("Expression #{} of SELECT list is not in GROUP BY clause and contains nonaggregated column '{name}' which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by", at + 1),
+                    format!(
+                        "Expression #{} of SELECT list is not in GROUP BY clause and contains nonaggregated column '{name}' which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by",
+                        at + 1
+                    ),
                 ));
             }
         }
@@ -361,7 +408,8 @@ impl Exec<'_> {
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value.clone())),
             SelectItem::Wildcard(_) => return self.wildcard(scope, None, out),
             SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-                let parts: Vec<String> = name.to_string().split('.').map(|p| lower(p.trim_matches('`'))).collect();
+                let parts: Vec<String> =
+                    name.to_string().split('.').map(|p| lower(p.trim_matches('`'))).collect();
                 return self.wildcard(scope, Some(&parts), out);
             }
             other => return Err(SqlError::unsupported(format!("select item {other}"))),
@@ -374,14 +422,22 @@ impl Exec<'_> {
         let bound = bound?;
         let column = match (&bound, scope_column(&bound, scope)) {
             (_, Some(c)) => named_column(c, alias.unwrap_or_else(|| c.name.clone())),
-            (bound, None) => ResultColumn::computed(alias.unwrap_or_else(|| if printable { item_name(expr) } else { "expr".to_owned() }), bound.ty().clone()),
+            (bound, None) => ResultColumn::computed(
+                alias.unwrap_or_else(|| if printable { item_name(expr) } else { "expr".to_owned() }),
+                bound.ty().clone(),
+            ),
         };
         out.push((bound, column));
         Ok(())
     }
 
     /// `*` and `t.*`.
-    fn wildcard(&self, scope: &Scope, table: Option<&Vec<String>>, out: &mut Vec<(Expr, ResultColumn)>) -> Result<()> {
+    fn wildcard(
+        &self,
+        scope: &Scope,
+        table: Option<&Vec<String>>,
+        out: &mut Vec<(Expr, ResultColumn)>,
+    ) -> Result<()> {
         let before = out.len();
         for (index, c) in scope.columns.iter().enumerate() {
             let wanted = match table.map(Vec::as_slice) {
@@ -406,7 +462,8 @@ impl Exec<'_> {
     fn with_subquery_types(&self, mut plan: Plan) -> Plan {
         for (expr, column) in &mut plan.projection {
             if let Expr::Subquery { slot, ty } = expr {
-                let value = self.cx.subqueries.get(*slot).and_then(|rows| rows.first()).and_then(|row| row.first());
+                let value =
+                    self.cx.subqueries.get(*slot).and_then(|rows| rows.first()).and_then(|row| row.first());
                 *ty = value.map_or_else(ResultType::null, crate::expr::bind::type_of_value);
                 column.ty = ty.clone();
             }

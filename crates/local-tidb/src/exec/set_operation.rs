@@ -13,7 +13,10 @@ use crate::expr::operators::adapt_value;
 
 impl Exec<'_> {
     /// One side of a set operation.
-    fn side<'q>(&'q mut self, side: &'q SetExpr) -> Pin<Box<dyn Future<Output = Result<RowSet>> + Send + 'q>> {
+    fn side<'q>(
+        &'q mut self,
+        side: &'q SetExpr,
+    ) -> Pin<Box<dyn Future<Output = Result<RowSet>> + Send + 'q>> {
         Box::pin(async move {
             match side {
                 SetExpr::Select(select) => {
@@ -58,7 +61,12 @@ impl Exec<'_> {
         for side in &mut sides {
             for row in &mut side.rows {
                 for ((value, from), to) in row.iter_mut().zip(&side.columns).zip(&columns) {
-                    *value = adapt_value(std::mem::replace(value, tidb_codec::Datum::Null), &from.ty, &to.ty, &self.cx)?;
+                    *value = adapt_value(
+                        std::mem::replace(value, tidb_codec::Datum::Null),
+                        &from.ty,
+                        &to.ty,
+                        &self.cx,
+                    )?;
                 }
             }
         }
@@ -69,7 +77,11 @@ impl Exec<'_> {
             SetOperator::Union if all => a.rows.into_iter().chain(b.rows).collect(),
             SetOperator::Union => {
                 let mut seen = HashSet::new();
-                a.rows.into_iter().chain(b.rows).filter(|r| seen.insert(group_key::of(r, &collations))).collect()
+                a.rows
+                    .into_iter()
+                    .chain(b.rows)
+                    .filter(|r| seen.insert(group_key::of(r, &collations)))
+                    .collect()
             }
             SetOperator::Except | SetOperator::Intersect if !all => {
                 let others: HashSet<Vec<u8>> = b.rows.iter().map(|r| group_key::of(r, &collations)).collect();

@@ -19,7 +19,11 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// Joins, unknown tables.
-    pub(crate) fn single_table(&self, tables: &[TableWithJoins], statement: &str) -> Result<(Arc<Table>, Scope)> {
+    pub(crate) fn single_table(
+        &self,
+        tables: &[TableWithJoins],
+        statement: &str,
+    ) -> Result<(Arc<Table>, Scope)> {
         let [TableWithJoins { relation, joins }] = tables else {
             return Err(SqlError::unsupported(format!("{statement} of several tables")));
         };
@@ -52,12 +56,17 @@ impl Exec<'_> {
     ) -> Result<Vec<StoredRow>> {
         let mut subqueries = Vec::new();
         let conditions = match selection {
-            Some(condition) => self.binder(scope, &mut subqueries, "where clause").bind(condition)?.conjuncts(),
+            Some(condition) => {
+                self.binder(scope, &mut subqueries, "where clause").bind(condition)?.conjuncts()
+            }
             None => Vec::new(),
         };
         let mut keys: Vec<SortKey> = Vec::new();
         for item in order {
-            keys.push((self.binder(scope, &mut subqueries, "order clause").bind(&item.expr)?, descends(item)));
+            keys.push((
+                self.binder(scope, &mut subqueries, "order clause").bind(&item.expr)?,
+                descends(item),
+            ));
         }
         let count = limit.map(|l| self.limit_number(l)).transpose()?;
         self.run_subqueries(subqueries).await?;
@@ -77,7 +86,8 @@ impl Exec<'_> {
             }
         }
         if !keys.is_empty() {
-            let keyed: Vec<(Vec<Datum>, StoredRow)> = rows.into_iter().map(|r| (r.values.clone(), r)).collect();
+            let keyed: Vec<(Vec<Datum>, StoredRow)> =
+                rows.into_iter().map(|r| (r.values.clone(), r)).collect();
             rows = self.sort(keyed, &keys)?;
         }
         Ok(Limit { offset: 0, count }.apply(rows))

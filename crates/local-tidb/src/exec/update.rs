@@ -25,11 +25,13 @@ impl Exec<'_> {
         }
         let (table, scope) = self.single_table(std::slice::from_ref(&update.table), "UPDATE")?;
         let mut subqueries = Vec::new();
-        let assignments = self.bind_assignments(&table, &scope, &update.assignments, None, &mut subqueries)?;
+        let assignments =
+            self.bind_assignments(&table, &scope, &update.assignments, None, &mut subqueries)?;
         self.cx.writing = true;
         self.cx.mode.strict &= !ignore;
-        let rows =
-            self.target_rows(&table, &scope, update.selection.as_ref(), &update.order_by, update.limit.as_ref()).await?;
+        let rows = self
+            .target_rows(&table, &scope, update.selection.as_ref(), &update.order_by, update.limit.as_ref())
+            .await?;
         let own_subqueries = subqueries;
         self.run_subqueries(own_subqueries).await?;
         let locked = rows.iter().map(|r| entries::record_key(&table, &r.handle).into()).collect();
@@ -59,14 +61,22 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// 1062, conflicts, values that cannot be stored.
-    pub(crate) async fn change_row(&mut self, table: &Arc<Table>, old: &StoredRow, values: Vec<tidb_codec::Datum>) -> Result<()> {
+    pub(crate) async fn change_row(
+        &mut self,
+        table: &Arc<Table>,
+        old: &StoredRow,
+        values: Vec<tidb_codec::Datum>,
+    ) -> Result<()> {
         let zone = self.cx.zone.clone();
         let handle = row::handle_of(table, &values, &zone)?.unwrap_or_else(|| old.handle.clone());
         let new = StoredRow { handle, values };
         self.raise_auto_id(table, &old.values, &new.values).await?;
-        let before: Vec<Bytes> = entries::unique_keys(table, old, &zone)?.into_iter().map(|(k, _)| k).collect();
-        let wanted: Vec<_> =
-            entries::unique_keys(table, &new, &zone)?.into_iter().filter(|(k, _)| !before.contains(k)).collect();
+        let before: Vec<Bytes> =
+            entries::unique_keys(table, old, &zone)?.into_iter().map(|(k, _)| k).collect();
+        let wanted: Vec<_> = entries::unique_keys(table, &new, &zone)?
+            .into_iter()
+            .filter(|(k, _)| !before.contains(k))
+            .collect();
         if !wanted.is_empty() {
             let keys: Vec<Bytes> = wanted.iter().map(|(k, _)| k.clone()).collect();
             let taken = self.txn.batch_get(keys.clone()).await?;
@@ -83,7 +93,12 @@ impl Exec<'_> {
     }
 
     /// An explicit value above the allocator's moves the allocator.
-    async fn raise_auto_id(&mut self, table: &Arc<Table>, old: &[tidb_codec::Datum], new: &[tidb_codec::Datum]) -> Result<()> {
+    async fn raise_auto_id(
+        &mut self,
+        table: &Arc<Table>,
+        old: &[tidb_codec::Datum],
+        new: &[tidb_codec::Datum],
+    ) -> Result<()> {
         let Some(at) = table.auto_increment() else { return Ok(()) };
         if old.get(at) == new.get(at) {
             return Ok(());

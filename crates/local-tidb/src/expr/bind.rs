@@ -215,7 +215,9 @@ impl<'a> Binder<'a> {
                 let ty = cast_type::of(data_type)?;
                 self.cast(expr, ty)
             }
-            Ast::Convert { expr, charset: Some(charset), .. } => self.convert_using(expr, &charset.to_string()),
+            Ast::Convert { expr, charset: Some(charset), .. } => {
+                self.convert_using(expr, &charset.to_string())
+            }
             Ast::Collate { expr, collation } => self.collate(expr, &collation.to_string()),
             Ast::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())
@@ -245,14 +247,18 @@ impl<'a> Binder<'a> {
             }
             Ast::Extract { field, expr, .. } => {
                 let args = self.bind_refs(&[expr])?;
-                functions::call(&field.to_string(), args).map_err(|_| SqlError::unsupported(format!("EXTRACT({field})")))
+                functions::call(&field.to_string(), args)
+                    .map_err(|_| SqlError::unsupported(format!("EXTRACT({field})")))
             }
             Ast::Ceil { expr, .. } => self.call("ceil", &[expr]),
             Ast::Floor { expr, .. } => self.call("floor", &[expr]),
             Ast::Position { expr, r#in } => self.call("position", &[expr, r#in]),
             Ast::Substring { expr, substring_from, substring_for, .. } => {
-                let parts: Vec<&Ast> =
-                    [Some(expr), substring_from.as_ref(), substring_for.as_ref()].into_iter().flatten().map(Box::as_ref).collect();
+                let parts: Vec<&Ast> = [Some(expr), substring_from.as_ref(), substring_for.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(Box::as_ref)
+                    .collect();
                 self.call("substring", &parts)
             }
             Ast::Trim { trim_where, trim_what, expr, .. } => {
@@ -261,7 +267,8 @@ impl<'a> Binder<'a> {
                     Some(ast::TrimWhereField::Trailing) => "rtrim",
                     _ => "trim",
                 };
-                let parts: Vec<&Ast> = [Some(expr), trim_what.as_ref()].into_iter().flatten().map(Box::as_ref).collect();
+                let parts: Vec<&Ast> =
+                    [Some(expr), trim_what.as_ref()].into_iter().flatten().map(Box::as_ref).collect();
                 self.call(name, &parts)
             }
             other => Err(SqlError::unsupported(format!("expression {other}"))),
@@ -348,7 +355,12 @@ impl<'a> Binder<'a> {
         Ok(match expr {
             Ast::InSubquery { expr, subquery, negated } => {
                 let expr = Box::new(self.bind(expr)?);
-                Expr::InSubquery { expr, slot: self.slot(subquery), negated: *negated, ty: ResultType::boolean() }
+                Expr::InSubquery {
+                    expr,
+                    slot: self.slot(subquery),
+                    negated: *negated,
+                    ty: ResultType::boolean(),
+                }
             }
             Ast::Exists { subquery, negated } => {
                 Expr::Exists { slot: self.slot(subquery), negated: *negated, ty: ResultType::boolean() }
@@ -366,7 +378,9 @@ impl<'a> Binder<'a> {
         };
         Ok(match data_type.to_string().to_ascii_uppercase().as_str() {
             "DATE" => ResultType::date(),
-            name if name.starts_with("TIMESTAMP") || name.starts_with("DATETIME") => ResultType::datetime(fsp),
+            name if name.starts_with("TIMESTAMP") || name.starts_with("DATETIME") => {
+                ResultType::datetime(fsp)
+            }
             name if name.starts_with("TIME") => ResultType::duration(fsp),
             name => return Err(SqlError::unsupported(format!("literal of type {name}"))),
         })
@@ -424,7 +438,11 @@ impl<'a> Binder<'a> {
     /// A reference to a column of the scope.
     pub(crate) fn column(&self, index: usize) -> Expr {
         match self.scope.columns.get(index) {
-            Some(c) => Expr::Column { index, ty: c.ty.clone(), name: format!("{}.{}.{}", c.db, c.table, c.name).into() },
+            Some(c) => Expr::Column {
+                index,
+                ty: c.ty.clone(),
+                name: format!("{}.{}.{}", c.db, c.table, c.name).into(),
+            },
             None => Expr::null(),
         }
     }
@@ -488,12 +506,18 @@ impl<'a> Binder<'a> {
     fn date_add(&mut self, date: &Ast, i: &ast::Interval, negative: bool) -> Result<Expr> {
         let date = self.bind(date)?;
         let field = i.leading_field.as_ref().map(ToString::to_string).unwrap_or_default();
-        let unit = interval::unit(&field).ok_or_else(|| SqlError::unsupported(format!("INTERVAL unit {field}")))?;
+        let unit =
+            interval::unit(&field).ok_or_else(|| SqlError::unsupported(format!("INTERVAL unit {field}")))?;
         let value = self.bind(&i.value)?;
         Ok(date_add(date, value, unit, negative))
     }
 
-    fn case(&mut self, operand: Option<&Ast>, whens: &[ast::CaseWhen], otherwise: Option<&Ast>) -> Result<Expr> {
+    fn case(
+        &mut self,
+        operand: Option<&Ast>,
+        whens: &[ast::CaseWhen],
+        otherwise: Option<&Ast>,
+    ) -> Result<Expr> {
         let operand = operand.map(|o| self.bind(o)).transpose()?;
         let mut args = Vec::new();
         let mut ty = ResultType::null();
@@ -524,9 +548,13 @@ impl<'a> Binder<'a> {
             return Err(SqlError::unsupported("window functions"));
         }
         let list = match &f.args {
-            FunctionArguments::None => &ast::FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] },
+            FunctionArguments::None => {
+                &ast::FunctionArgumentList { duplicate_treatment: None, args: vec![], clauses: vec![] }
+            }
             FunctionArguments::List(list) => list,
-            FunctionArguments::Subquery(_) => return Err(SqlError::unsupported(format!("function {name} of a subquery"))),
+            FunctionArguments::Subquery(_) => {
+                return Err(SqlError::unsupported(format!("function {name} of a subquery")));
+            }
         };
         if let Some(kind) = aggregate_kind(&name) {
             return self.aggregate(kind, &name, list);
@@ -546,7 +574,8 @@ impl<'a> Binder<'a> {
 
     /// Functions whose arguments are no plain expressions, then all others.
     fn special_or_builtin(&mut self, name: &str, raw: &[&Ast]) -> Result<Expr> {
-        if matches!(name, "date_add" | "adddate" | "date_sub" | "subdate" | "timestampadd" | "timestampdiff") {
+        if matches!(name, "date_add" | "adddate" | "date_sub" | "subdate" | "timestampadd" | "timestampdiff")
+        {
             return self.date_function(name, raw);
         }
         self.call(name, raw)
@@ -580,7 +609,9 @@ impl<'a> Binder<'a> {
 
     /// `VALUES(c)` in `ON DUPLICATE KEY UPDATE`.
     fn new_value(&mut self, list: &ast::FunctionArgumentList) -> Result<Expr> {
-        let (Some(offset), [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))]) = (self.new_row, list.args.as_slice()) else {
+        let (Some(offset), [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))]) =
+            (self.new_row, list.args.as_slice())
+        else {
             return Err(SqlError::unsupported("VALUES() outside ON DUPLICATE KEY UPDATE"));
         };
         match self.bind(e)? {
@@ -589,7 +620,12 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn aggregate(&mut self, kind: AggregateKind, name: &str, list: &ast::FunctionArgumentList) -> Result<Expr> {
+    fn aggregate(
+        &mut self,
+        kind: AggregateKind,
+        name: &str,
+        list: &ast::FunctionArgumentList,
+    ) -> Result<Expr> {
         let Some(outer) = self.aggregates.take() else {
             return Err(SqlError::new(1111, "Invalid use of group function"));
         };
@@ -610,7 +646,11 @@ impl<'a> Binder<'a> {
         Ok(Expr::Column { index, ty, name: name.into() })
     }
 
-    fn aggregate_args(&mut self, kind: AggregateKind, list: &ast::FunctionArgumentList) -> Result<(Vec<Expr>, Vec<u8>)> {
+    fn aggregate_args(
+        &mut self,
+        kind: AggregateKind,
+        list: &ast::FunctionArgumentList,
+    ) -> Result<(Vec<Expr>, Vec<u8>)> {
         let mut separator = b",".to_vec();
         for clause in &list.clauses {
             match clause {
@@ -679,7 +719,9 @@ fn apply_binary(op: &Op, args: Vec<Expr>) -> Result<Expr> {
         Op::PGBitwiseShiftRight => (">>", ops::shift_right, ResultType::uint()),
         Op::StringConcat => return functions::call("concat", args),
         Op::Arrow => return functions::call("json_extract", args),
-        Op::LongArrow => return functions::call("json_unquote", vec![functions::call("json_extract", args)?]),
+        Op::LongArrow => {
+            return functions::call("json_unquote", vec![functions::call("json_extract", args)?]);
+        }
         other => return Err(SqlError::unsupported(format!("operator {other}"))),
     };
     Ok(operator(name, eval, args, ty))
@@ -732,11 +774,19 @@ fn aggregate_type(kind: AggregateKind, args: &[Expr]) -> ResultType {
     let first = args.first().map_or_else(ResultType::null, |a| a.ty().clone());
     let exact = first.is_integer() || first.tp == tp::NEW_DECIMAL;
     match kind {
-        AggregateKind::Count => ResultType { flag: ResultType::int().flag | flag::NOT_NULL, ..ResultType::int() },
-        AggregateKind::Sum if exact => ResultType::decimal((first.flen + 22).clamp(1, 65), first.decimal.max(0)),
-        AggregateKind::Avg if exact => ResultType::decimal((first.flen + 4).clamp(1, 65), (first.decimal.max(0) + 4).min(30)),
+        AggregateKind::Count => {
+            ResultType { flag: ResultType::int().flag | flag::NOT_NULL, ..ResultType::int() }
+        }
+        AggregateKind::Sum if exact => {
+            ResultType::decimal((first.flen + 22).clamp(1, 65), first.decimal.max(0))
+        }
+        AggregateKind::Avg if exact => {
+            ResultType::decimal((first.flen + 4).clamp(1, 65), (first.decimal.max(0) + 4).min(30))
+        }
         AggregateKind::Sum | AggregateKind::Avg => ResultType::double(),
-        AggregateKind::Min | AggregateKind::Max => ResultType { flag: first.flag & !(flag::NOT_NULL | flag::PRI_KEY), ..first },
+        AggregateKind::Min | AggregateKind::Max => {
+            ResultType { flag: first.flag & !(flag::NOT_NULL | flag::PRI_KEY), ..first }
+        }
         AggregateKind::GroupConcat => ResultType::text(),
         AggregateKind::BitAnd | AggregateKind::BitOr | AggregateKind::BitXor => ResultType::uint(),
     }

@@ -25,7 +25,9 @@ pub(crate) fn of(data_type: &DataType) -> Result<ResultType> {
     Ok(match name.trim() {
         "SIGNED" | "SIGNED INTEGER" => ResultType::int(),
         "UNSIGNED" | "UNSIGNED INTEGER" => ResultType::uint(),
-        "CHAR" | "CHARACTER" | "VARCHAR" | "NCHAR" => ResultType::text_of(number(0).unwrap_or(-1), collation::utf8mb4_bin()),
+        "CHAR" | "CHARACTER" | "VARCHAR" | "NCHAR" => {
+            ResultType::text_of(number(0).unwrap_or(-1), collation::utf8mb4_bin())
+        }
         "BINARY" | "VARBINARY" => {
             let ty = ResultType::text_of(number(0).unwrap_or(-1), collation::binary());
             if number(0).is_some() { ResultType { tp: tp::STRING, ..ty } } else { ty }
@@ -62,7 +64,9 @@ pub(super) fn eval(expr: &Expr, ty: &ResultType, row: &[Datum], cx: &EvalContext
         tp::DOUBLE => coerce::double(&value, from, cx)?.map_or(Datum::Null, Datum::Double),
         tp::FLOAT => coerce::double(&value, from, cx)?.map_or(Datum::Null, |v| Datum::Float(v as f32)),
         tp::DATE => coerce::time(&value, from, TimeKind::Date, 0, cx)?.map_or(Datum::Null, Datum::Time),
-        tp::DATETIME => coerce::time(&value, from, TimeKind::DateTime, ty.fsp(), cx)?.map_or(Datum::Null, Datum::Time),
+        tp::DATETIME => {
+            coerce::time(&value, from, TimeKind::DateTime, ty.fsp(), cx)?.map_or(Datum::Null, Datum::Time)
+        }
         tp::DURATION => coerce::duration(&value, from, ty.fsp(), cx)?.map_or(Datum::Null, Datum::Duration),
         _ => convert::cast(value, from, ty, cx)?,
     })

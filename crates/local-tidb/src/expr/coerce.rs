@@ -30,8 +30,12 @@ fn member_text(value: &Datum, ty: &ResultType) -> Vec<u8> {
             .map(|e| e.as_bytes().to_vec())
             .unwrap_or_default(),
         Datum::Set(mask) => {
-            let chosen: Vec<&str> =
-                elems.iter().enumerate().filter(|(at, _)| mask >> at & 1 == 1).map(|(_, e)| e.as_str()).collect();
+            let chosen: Vec<&str> = elems
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| mask >> at & 1 == 1)
+                .map(|(_, e)| e.as_str())
+                .collect();
             chosen.join(",").into_bytes()
         }
         _ => Vec::new(),
@@ -172,11 +176,14 @@ pub(crate) fn decimal(value: &Datum, ty: &ResultType, cx: &EvalContext) -> Resul
         Datum::Uint(v) | Datum::Enum(v) | Datum::Set(v) | Datum::Bit(v) => Decimal::from(*v),
         Datum::Float(v) => Decimal::from_f64(f64::from(*v)).map_err(codec)?,
         Datum::Double(v) => Decimal::from_f64(*v).map_err(codec)?,
-        Datum::Decimal(v) => v.clone(),
+        Datum::Decimal(v) => *v,
         Datum::Bytes(v) => text_to_decimal(v, cx),
-        Datum::Time(v) => Decimal::parse(&with_fraction(v.to_number(), false, v.micro(), v.fsp())).map_err(codec)?,
+        Datum::Time(v) => {
+            Decimal::parse(&with_fraction(v.to_number(), false, v.micro(), v.fsp())).map_err(codec)?
+        }
         Datum::Duration(v) => {
-            Decimal::parse(&with_fraction(v.to_number(), v.is_negative(), v.micros(), v.fsp())).map_err(codec)?
+            Decimal::parse(&with_fraction(v.to_number(), v.is_negative(), v.micros(), v.fsp()))
+                .map_err(codec)?
         }
         Datum::Json(_) => text_to_decimal(&text(value, ty).unwrap_or_default(), cx),
         Datum::Vector(_) => return Err(SqlError::unsupported("VECTOR arithmetic")),
@@ -245,7 +252,11 @@ pub(crate) fn integer(value: &Datum, ty: &ResultType, cx: &EvalContext) -> Resul
 
 fn round_to_integer(value: f64) -> Integer {
     let rounded = value.round();
-    if rounded >= 9.223_372_036_854_775_8e18 { Integer::Unsigned(rounded as u64) } else { Integer::Signed(rounded as i64) }
+    if rounded >= 9_223_372_036_854_775_808.0 {
+        Integer::Unsigned(rounded as u64)
+    } else {
+        Integer::Signed(rounded as i64)
+    }
 }
 
 /// Rounds a decimal to a whole number.
@@ -278,7 +289,13 @@ pub(crate) fn truth(value: &Datum, ty: &ResultType, cx: &EvalContext) -> Result<
 }
 
 /// The value as a date and time. `None` is NULL; what is no time is NULL with a warning.
-pub(crate) fn time(value: &Datum, ty: &ResultType, kind: TimeKind, fsp: u8, cx: &EvalContext) -> Result<Option<Time>> {
+pub(crate) fn time(
+    value: &Datum,
+    ty: &ResultType,
+    kind: TimeKind,
+    fsp: u8,
+    cx: &EvalContext,
+) -> Result<Option<Time>> {
     let parsed = match value {
         Datum::Null => return Ok(None),
         Datum::Time(v) => v.with_kind(kind, fsp),
@@ -313,7 +330,12 @@ pub(crate) fn now(cx: &EvalContext, kind: TimeKind, fsp: u8) -> Result<Time> {
 }
 
 /// The value as a span of time. `None` is NULL; what is none is NULL with a warning.
-pub(crate) fn duration(value: &Datum, ty: &ResultType, fsp: u8, cx: &EvalContext) -> Result<Option<Duration>> {
+pub(crate) fn duration(
+    value: &Datum,
+    ty: &ResultType,
+    fsp: u8,
+    cx: &EvalContext,
+) -> Result<Option<Duration>> {
     let parsed = match value {
         Datum::Null => return Ok(None),
         Datum::Duration(v) => v.round(fsp),
@@ -344,9 +366,9 @@ pub(crate) fn json_document(value: &Datum, ty: &ResultType, function: &str) -> R
         Datum::Json(v) => Ok(Some(v.clone())),
         other => {
             let source = string(other, ty).unwrap_or_default();
-            Json::parse(&source).map(Some).map_err(|e| {
-                SqlError::new(3140, format!("Invalid JSON text: {e} (in {function})"))
-            })
+            Json::parse(&source)
+                .map(Some)
+                .map_err(|e| SqlError::new(3140, format!("Invalid JSON text: {e} (in {function})")))
         }
     }
 }

@@ -26,7 +26,9 @@ fn pick(a: &ResultType, a_column: bool, b: &ResultType, b_column: bool) -> Colla
     match (textual(a), textual(b)) {
         (true, true) if a.collation.is_binary() || b.collation.is_binary() => collation::binary(),
         (true, true) if b_column && !a_column => b.collation,
-        (true, true) if !a_column && !a.collation.is_binary() && a.collation == collation::utf8mb4_bin() => b.collation,
+        (true, true) if !a_column && !a.collation.is_binary() && a.collation == collation::utf8mb4_bin() => {
+            b.collation
+        }
         (true, _) => a.collation,
         (_, true) => b.collation,
         _ => collation::utf8mb4_bin(),
@@ -84,7 +86,12 @@ pub(crate) fn typed(
 ///
 /// # Errors
 /// Values that do not compare.
-pub(crate) fn values(a: &Datum, b: &Datum, collation: Collation, cx: &EvalContext) -> Result<Option<Ordering>> {
+pub(crate) fn values(
+    a: &Datum,
+    b: &Datum,
+    collation: Collation,
+    cx: &EvalContext,
+) -> Result<Option<Ordering>> {
     use Datum::{Bit, Bytes, Decimal, Double, Duration, Enum, Float, Int, Json, Null, Set, Time, Uint};
     Ok(Some(match (a, b) {
         (Null, _) | (_, Null) => return Ok(None),
@@ -109,7 +116,11 @@ pub(crate) fn values(a: &Datum, b: &Datum, collation: Collation, cx: &EvalContex
             let (left, right) = (coerce::decimal(a, &ty, cx)?, coerce::decimal(b, &ty, cx)?);
             return Ok(left.zip(right).map(|(l, r)| l.cmp(&r)));
         }
-        (Float(_) | Double(_) | Decimal(_) | Bytes(_) | Int(_) | Uint(_) | Enum(_) | Set(_) | Bit(_) | Time(_) | Duration(_), _) => {
+        (
+            Float(_) | Double(_) | Decimal(_) | Bytes(_) | Int(_) | Uint(_) | Enum(_) | Set(_) | Bit(_)
+            | Time(_) | Duration(_),
+            _,
+        ) => {
             let ty = ResultType::null();
             let (left, right) = (coerce::double(a, &ty, cx)?, coerce::double(b, &ty, cx)?);
             return Ok(left.zip(right).and_then(|(l, r)| l.partial_cmp(&r)));
@@ -128,9 +139,9 @@ fn with_time(time: &Datum, other: &Datum, cx: &EvalContext) -> Result<Option<Ord
     let Datum::Time(left) = time else { return Ok(None) };
     let ty = ResultType::text();
     let parsed = match other {
-        Datum::Bytes(text) => {
-            std::str::from_utf8(text).ok().and_then(|t| tidb_codec::Time::parse(t, TimeKind::DateTime, FULL_FSP).ok())
-        }
+        Datum::Bytes(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|t| tidb_codec::Time::parse(t, TimeKind::DateTime, FULL_FSP).ok()),
         Datum::Int(v) => tidb_codec::Time::from_number(*v, TimeKind::DateTime, 0).ok(),
         Datum::Uint(v) => {
             i64::try_from(*v).ok().and_then(|v| tidb_codec::Time::from_number(v, TimeKind::DateTime, 0).ok())

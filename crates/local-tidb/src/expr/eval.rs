@@ -1,8 +1,6 @@
 //! Evaluation of bound expressions.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -64,10 +62,6 @@ pub(crate) struct SessionFacts {
     pub(crate) row_count: i64,
     /// What `FOUND_ROWS()` gives.
     pub(crate) found_rows: u64,
-    /// Collation of the connection.
-    pub(crate) collation: String,
-    /// User variables.
-    pub(crate) user_variables: Arc<HashMap<String, Datum>>,
 }
 
 /// Parts of `sql_mode` that change how values are converted.
@@ -172,7 +166,9 @@ impl Expr {
                 row.get(*index).cloned().ok_or_else(|| SqlError::unknown_column(name, "field list"))
             }
             Self::Call { eval, args, ty, .. } => eval(args, row, cx, ty),
-            Self::Builtin { function, args, ty } => (function.eval)(&super::functions::Call { args, row, cx, ty }),
+            Self::Builtin { function, args, ty } => {
+                (function.eval)(&super::functions::Call { args, row, cx, ty })
+            }
             Self::Cast { expr, ty } => super::cast_type::eval(expr, ty, row, cx),
             Self::DateAdd { args, unit, negative, .. } => match args.as_slice() {
                 [date, value] => super::interval::add(date, value, unit, *negative, row, cx),

@@ -86,7 +86,10 @@ fn amount(value: &Datum, ty: &ResultType, unit: &Unit, cx: &EvalContext) -> Resu
     if let [step] = unit.parts {
         if let (Step::Micros(size), true) = (step, text.contains('.') && unit.name == "second") {
             let seconds = coerce::decimal(value, ty, cx)?.unwrap_or(tidb_codec::Decimal::ZERO);
-            let scaled = seconds.mul(&tidb_codec::Decimal::from(*size)).and_then(|d| d.to_i64()).map_err(coerce::codec)?;
+            let scaled = seconds
+                .mul(&tidb_codec::Decimal::from(*size))
+                .and_then(|d| d.to_i64())
+                .map_err(coerce::codec)?;
             return Ok(Some((0, scaled)));
         }
         let count = coerce::int(value, ty, cx)?.unwrap_or(0);
@@ -153,12 +156,16 @@ pub(crate) fn add(
     cx: &EvalContext,
 ) -> Result<Datum> {
     let base = date.eval(row, cx)?;
-    let Some((months, micros)) = amount(&value.eval(row, cx)?, value.ty(), unit, cx)? else { return Ok(Datum::Null) };
+    let Some((months, micros)) = amount(&value.eval(row, cx)?, value.ty(), unit, cx)? else {
+        return Ok(Datum::Null);
+    };
     let sign = if negative { -1 } else { 1 };
     let (months, micros) = (months * sign, micros * sign);
     if let Datum::Duration(span) = base {
         let nanos = span.nanos().saturating_add(micros.saturating_mul(1000));
-        return Ok(tidb_codec::Duration::new(nanos, span.fsp().max(unit.fsp())).map_or(Datum::Null, Datum::Duration));
+        return Ok(
+            tidb_codec::Duration::new(nanos, span.fsp().max(unit.fsp())).map_or(Datum::Null, Datum::Duration)
+        );
     }
     let textual = !matches!(base, Datum::Time(_));
     let Some(start) = base_time(&base, date.ty(), cx)? else { return Ok(Datum::Null) };
@@ -166,7 +173,11 @@ pub(crate) fn add(
         TimeKind::Date if !unit.has_clock() => TimeKind::Date,
         _ => TimeKind::DateTime,
     };
-    let moved = if start.has_zero_part() { None } else { add_months(start, months).and_then(|t| t.to_unix_micros().ok()) };
+    let moved = if start.has_zero_part() {
+        None
+    } else {
+        add_months(start, months).and_then(|t| t.to_unix_micros().ok())
+    };
     let needs_fraction = unit.fsp() > 0 || micros % SECOND != 0;
     let fsp = if needs_fraction { 6 } else { start.fsp() };
     match moved.and_then(|at| Time::from_unix_micros(at.checked_add(micros)?, kind, fsp).ok()) {
@@ -178,7 +189,10 @@ pub(crate) fn add(
         Some(time) => Ok(Datum::Time(time)),
         None => {
             let shown = coerce::string(&base, date.ty()).unwrap_or_default();
-            cx.warn(Level::Warning, &SqlError::new(1441, format!("Datetime function: datetime field overflow ({shown})")));
+            cx.warn(
+                Level::Warning,
+                &SqlError::new(1441, format!("Datetime function: datetime field overflow ({shown})")),
+            );
             Ok(Datum::Null)
         }
     }

@@ -18,7 +18,9 @@ pub(crate) fn node_from_datum(value: &Datum, ty: &ResultType) -> Result<JsonNode
         Datum::Float(v) => JsonNode::Double(f64::from(*v)),
         Datum::Double(v) => JsonNode::Double(*v),
         Datum::Decimal(v) => JsonNode::Double(v.to_f64()),
-        Datum::Bytes(v) if ty.is_string() && ty.collation.is_binary() => JsonNode::Opaque(opaque_code(ty), v.clone()),
+        Datum::Bytes(v) if ty.is_string() && ty.collation.is_binary() => {
+            JsonNode::Opaque(opaque_code(ty), v.clone())
+        }
         Datum::Bytes(v) => JsonNode::String(String::from_utf8_lossy(v).into_owned()),
         // A DATETIME or TIMESTAMP in JSON always has six fraction digits.
         Datum::Time(v) if v.kind() != tidb_codec::TimeKind::Date => {
@@ -68,7 +70,12 @@ pub(crate) enum Leg {
 /// # Errors
 /// 3143 for anything else.
 pub(crate) fn parse_path(text: &str) -> Result<Vec<Leg>> {
-    let bad = |at: usize| SqlError::new(3143, format!("Invalid JSON path expression. The error is around character position {at}."));
+    let bad = |at: usize| {
+        SqlError::new(
+            3143,
+            format!("Invalid JSON path expression. The error is around character position {at}."),
+        )
+    };
     let mut rest = text.trim().strip_prefix('$').ok_or_else(|| bad(1))?;
     let mut legs = Vec::new();
     while !rest.is_empty() {
@@ -84,7 +91,8 @@ pub(crate) fn parse_path(text: &str) -> Result<Vec<Leg>> {
                 legs.push(Leg::Key(quoted.get(..end).unwrap_or_default().to_owned()));
                 rest = quoted.get(end + 1..).unwrap_or_default();
             } else {
-                let end = tail.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(tail.len());
+                let end =
+                    tail.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(tail.len());
                 if end == 0 {
                     return Err(bad(at));
                 }
@@ -94,7 +102,11 @@ pub(crate) fn parse_path(text: &str) -> Result<Vec<Leg>> {
         } else if let Some(tail) = rest.strip_prefix('[') {
             let end = tail.find(']').ok_or_else(|| bad(at))?;
             let inner = tail.get(..end).unwrap_or_default().trim();
-            legs.push(if inner == "*" { Leg::AnyIndex } else { Leg::Index(inner.parse().map_err(|_| bad(at))?) });
+            legs.push(if inner == "*" {
+                Leg::AnyIndex
+            } else {
+                Leg::Index(inner.parse().map_err(|_| bad(at))?)
+            });
             rest = tail.get(end + 1..).unwrap_or_default();
         } else {
             return Err(bad(at));
@@ -151,7 +163,9 @@ pub(crate) fn change(node: &mut JsonNode, legs: &[Leg], value: &JsonNode, how: C
                     change(member, rest, value, how);
                 }
             }
-            None if last && matches!(how, Change::Insert | Change::Set) => members.push((key.clone(), value.clone())),
+            None if last && matches!(how, Change::Insert | Change::Set) => {
+                members.push((key.clone(), value.clone()))
+            }
             None => {}
         },
         (Leg::Index(at), JsonNode::Array(items)) => {

@@ -11,7 +11,9 @@ use crate::error::{Result, SqlError};
 pub(crate) fn number(text: &str) -> Result<(Datum, ResultType)> {
     let digits = i64::try_from(text.len()).unwrap_or(i64::MAX);
     if text.contains(['e', 'E']) {
-        let value: f64 = text.parse().map_err(|_| SqlError::new(1367, format!("Illegal double '{text}' value found during parsing")))?;
+        let value: f64 = text.parse().map_err(|_| {
+            SqlError::new(1367, format!("Illegal double '{text}' value found during parsing"))
+        })?;
         return if value.is_finite() {
             Ok((Datum::Double(value), ResultType::double()))
         } else {
@@ -26,7 +28,8 @@ pub(crate) fn number(text: &str) -> Result<(Datum, ResultType)> {
             return Ok((Datum::Uint(value), ResultType { flen: digits, ..ResultType::uint() }));
         }
     }
-    let value = Decimal::parse(text).map_err(|_| SqlError::new(1367, format!("Illegal decimal '{text}' value found during parsing")))?;
+    let value = Decimal::parse(text)
+        .map_err(|_| SqlError::new(1367, format!("Illegal decimal '{text}' value found during parsing")))?;
     let scale = i64::from(value.scale());
     Ok((Datum::Decimal(value), ResultType::decimal(i64::from(value.precision()), scale)))
 }
@@ -57,7 +60,9 @@ pub(crate) fn value(literal: &Value) -> Result<(Datum, ResultType)> {
     };
     Ok(match literal {
         Value::Number(digits, _) => number(digits)?,
-        Value::SingleQuotedString(s) | Value::DoubleQuotedString(s) | Value::NationalStringLiteral(s) => text(s),
+        Value::SingleQuotedString(s) | Value::DoubleQuotedString(s) | Value::NationalStringLiteral(s) => {
+            text(s)
+        }
         Value::HexStringLiteral(digits) => {
             let bytes = super::functions::unhex_text(digits.as_bytes())
                 .ok_or_else(|| SqlError::new(1064, format!("invalid hexadecimal literal '{digits}'")))?;

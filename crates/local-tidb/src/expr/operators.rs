@@ -7,7 +7,7 @@ use tidb_codec::{Datum, Decimal};
 
 use super::coerce::{self, Integer};
 use super::compare;
-use super::eval::{EvalContext, Level};
+use super::eval::EvalContext;
 use super::result_type::ResultType;
 use super::tree::Expr;
 use crate::error::{Result, SqlError};
@@ -130,7 +130,8 @@ pub(crate) fn in_list(args: &[Expr], row: &[Datum], cx: &EvalContext, _: &Result
 pub(crate) fn like(args: &[Expr], row: &[Datum], cx: &EvalContext, _: &ResultType) -> Result<Datum> {
     let (text, pattern, escape) = (arg(args, 0)?, arg(args, 1)?, arg(args, 2)?);
     let (value, mask, mark) = (text.eval(row, cx)?, pattern.eval(row, cx)?, escape.eval(row, cx)?);
-    let (Some(value), Some(mask)) = (coerce::text(&value, text.ty()), coerce::text(&mask, pattern.ty())) else {
+    let (Some(value), Some(mask)) = (coerce::text(&value, text.ty()), coerce::text(&mask, pattern.ty()))
+    else {
         return Ok(Datum::Null);
     };
     let mark = coerce::string(&mark, escape.ty()).and_then(|s| s.chars().next());
@@ -153,7 +154,11 @@ fn class_of(ty: &ResultType) -> Class {
         tp::NEW_DECIMAL => Class::Decimal,
         tp::NULL => Class::Int,
         tp::DATE | tp::DATETIME | tp::TIMESTAMP | tp::DURATION => {
-            if ty.fsp() == 0 { Class::Int } else { Class::Decimal }
+            if ty.fsp() == 0 {
+                Class::Int
+            } else {
+                Class::Decimal
+            }
         }
         _ => Class::Double,
     }
@@ -196,13 +201,20 @@ struct Operation {
     double: fn(f64, f64) -> f64,
 }
 
-fn arithmetic(args: &[Expr], row: &[Datum], cx: &EvalContext, ty: &ResultType, op: &Operation) -> Result<Datum> {
+fn arithmetic(
+    args: &[Expr],
+    row: &[Datum],
+    cx: &EvalContext,
+    ty: &ResultType,
+    op: &Operation,
+) -> Result<Datum> {
     let (left, right) = (arg(args, 0)?, arg(args, 1)?);
     let (a, b) = (left.eval(row, cx)?, right.eval(row, cx)?);
     if a.is_null() || b.is_null() {
         return Ok(Datum::Null);
     }
-    let out_of_range = |kind: &str| SqlError::out_of_range(kind, &shown(&a, left.ty(), op.sign, &b, right.ty()));
+    let out_of_range =
+        |kind: &str| SqlError::out_of_range(kind, &shown(&a, left.ty(), op.sign, &b, right.ty()));
     match class_of(ty) {
         Class::Int => {
             let x = coerce::integer(&a, left.ty(), cx)?.map(Integer::wide).unwrap_or_default();
@@ -256,12 +268,14 @@ pub(crate) fn divide(args: &[Expr], row: &[Datum], cx: &EvalContext, ty: &Result
     let (left, right) = (arg(args, 0)?, arg(args, 1)?);
     let (a, b) = (left.eval(row, cx)?, right.eval(row, cx)?);
     if class_of(ty) == Class::Double {
-        let (Some(x), Some(y)) = (coerce::double(&a, left.ty(), cx)?, coerce::double(&b, right.ty(), cx)?) else {
+        let (Some(x), Some(y)) = (coerce::double(&a, left.ty(), cx)?, coerce::double(&b, right.ty(), cx)?)
+        else {
             return Ok(Datum::Null);
         };
         return if y == 0.0 { by_zero(cx) } else { Ok(Datum::Double(x / y)) };
     }
-    let (Some(x), Some(y)) = (coerce::decimal(&a, left.ty(), cx)?, coerce::decimal(&b, right.ty(), cx)?) else {
+    let (Some(x), Some(y)) = (coerce::decimal(&a, left.ty(), cx)?, coerce::decimal(&b, right.ty(), cx)?)
+    else {
         return Ok(Datum::Null);
     };
     if y.is_zero() {
@@ -276,7 +290,8 @@ pub(crate) fn int_divide(args: &[Expr], row: &[Datum], cx: &EvalContext, ty: &Re
     let (a, b) = (left.eval(row, cx)?, right.eval(row, cx)?);
     let whole = |v: &ResultType| class_of(v) == Class::Int;
     let quotient = if whole(left.ty()) && whole(right.ty()) {
-        let (Some(x), Some(y)) = (coerce::integer(&a, left.ty(), cx)?, coerce::integer(&b, right.ty(), cx)?) else {
+        let (Some(x), Some(y)) = (coerce::integer(&a, left.ty(), cx)?, coerce::integer(&b, right.ty(), cx)?)
+        else {
             return Ok(Datum::Null);
         };
         if y.wide() == 0 {
@@ -284,7 +299,8 @@ pub(crate) fn int_divide(args: &[Expr], row: &[Datum], cx: &EvalContext, ty: &Re
         }
         x.wide() / y.wide()
     } else {
-        let (Some(x), Some(y)) = (coerce::double(&a, left.ty(), cx)?, coerce::double(&b, right.ty(), cx)?) else {
+        let (Some(x), Some(y)) = (coerce::double(&a, left.ty(), cx)?, coerce::double(&b, right.ty(), cx)?)
+        else {
             return Ok(Datum::Null);
         };
         if y == 0.0 {
@@ -307,7 +323,8 @@ pub(crate) fn modulo(args: &[Expr], row: &[Datum], cx: &EvalContext, ty: &Result
         return by_zero(cx);
     }
     let a = left.eval(row, cx)?;
-    let (Some(x), Some(y)) = (coerce::integer(&a, left.ty(), cx)?, coerce::integer(&b, right.ty(), cx)?) else {
+    let (Some(x), Some(y)) = (coerce::integer(&a, left.ty(), cx)?, coerce::integer(&b, right.ty(), cx)?)
+    else {
         return Ok(Datum::Null);
     };
     match class_of(ty) {
@@ -341,7 +358,9 @@ pub(crate) fn negate(args: &[Expr], row: &[Datum], cx: &EvalContext, ty: &Result
                 .map(Datum::Int)
                 .map_err(|_| SqlError::out_of_range("BIGINT", &format!("-({wide})")))
         }
-        Class::Decimal => Ok(Datum::Decimal(-coerce::decimal(&value, operand.ty(), cx)?.unwrap_or(Decimal::ZERO))),
+        Class::Decimal => {
+            Ok(Datum::Decimal(-coerce::decimal(&value, operand.ty(), cx)?.unwrap_or(Decimal::ZERO)))
+        }
         Class::Double => Ok(Datum::Double(-coerce::double(&value, operand.ty(), cx)?.unwrap_or_default())),
     }
 }
@@ -398,12 +417,19 @@ pub(crate) fn adapt(expr: &Expr, row: &[Datum], cx: &EvalContext, ty: &ResultTyp
 }
 
 /// Gives a value the kind of a wider type.
-pub(crate) fn adapt_value(value: Datum, from: &ResultType, ty: &ResultType, cx: &EvalContext) -> Result<Datum> {
+pub(crate) fn adapt_value(
+    value: Datum,
+    from: &ResultType,
+    ty: &ResultType,
+    cx: &EvalContext,
+) -> Result<Datum> {
     if value.is_null() || from.tp == ty.tp && from.is_unsigned() == ty.is_unsigned() {
         return Ok(value);
     }
     Ok(match ty.tp {
-        _ if ty.is_string() => coerce::text(&value, from).map_or(Datum::Null, |t| Datum::Bytes(t.into_owned())),
+        _ if ty.is_string() => {
+            coerce::text(&value, from).map_or(Datum::Null, |t| Datum::Bytes(t.into_owned()))
+        }
         tp::NEW_DECIMAL => coerce::decimal(&value, from, cx)?.map_or(Datum::Null, Datum::Decimal),
         tp::DOUBLE => coerce::double(&value, from, cx)?.map_or(Datum::Null, Datum::Double),
         tp::LONGLONG if ty.is_unsigned() => {
@@ -414,9 +440,4 @@ pub(crate) fn adapt_value(value: Datum, from: &ResultType, ty: &ResultType, cx: 
             .map_or(Datum::Null, Datum::Time),
         _ => value,
     })
-}
-
-/// Warns that a function's argument was out of its range.
-pub(crate) fn argument_warning(cx: &EvalContext, message: String) {
-    cx.warn(Level::Warning, &SqlError::new(1292, message));
 }

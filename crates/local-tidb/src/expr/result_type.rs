@@ -141,7 +141,13 @@ impl ResultType {
     pub(crate) fn is_string(&self) -> bool {
         matches!(
             self.tp,
-            tp::VARCHAR | tp::VAR_STRING | tp::STRING | tp::TINY_BLOB | tp::MEDIUM_BLOB | tp::LONG_BLOB | tp::BLOB
+            tp::VARCHAR
+                | tp::VAR_STRING
+                | tp::STRING
+                | tp::TINY_BLOB
+                | tp::MEDIUM_BLOB
+                | tp::LONG_BLOB
+                | tp::BLOB
         )
     }
 
@@ -194,7 +200,9 @@ impl ResultType {
         if both(Self::is_time) {
             return Self::datetime(self.fsp().max(other.fsp()));
         }
-        let collation = if self.is_string() && self.collation.is_binary() || other.is_string() && other.collation.is_binary() {
+        let collation = if self.is_string() && self.collation.is_binary()
+            || other.is_string() && other.collation.is_binary()
+        {
             collation::binary()
         } else if self.is_string() {
             self.collation

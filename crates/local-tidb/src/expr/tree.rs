@@ -134,8 +134,12 @@ impl Expr {
         match self {
             Self::Const { .. } | Self::Subquery { .. } | Self::Exists { .. } => true,
             Self::Column { .. } => false,
-            Self::Call { args, .. } | Self::DateAdd { args, .. } | Self::Row(args) => args.iter().all(Self::is_row_independent),
-            Self::Builtin { function, args, .. } => !function.varies && args.iter().all(Self::is_row_independent),
+            Self::Call { args, .. } | Self::DateAdd { args, .. } | Self::Row(args) => {
+                args.iter().all(Self::is_row_independent)
+            }
+            Self::Builtin { function, args, .. } => {
+                !function.varies && args.iter().all(Self::is_row_independent)
+            }
             Self::InSubquery { expr, .. } | Self::Cast { expr, .. } => expr.is_row_independent(),
         }
     }
@@ -144,7 +148,10 @@ impl Expr {
     pub(crate) fn for_each_column(&self, visit: &mut impl FnMut(usize)) {
         match self {
             Self::Column { index, .. } => visit(*index),
-            Self::Call { args, .. } | Self::Builtin { args, .. } | Self::DateAdd { args, .. } | Self::Row(args) => {
+            Self::Call { args, .. }
+            | Self::Builtin { args, .. }
+            | Self::DateAdd { args, .. }
+            | Self::Row(args) => {
                 for arg in args {
                     arg.for_each_column(visit);
                 }
@@ -158,7 +165,10 @@ impl Expr {
     pub(crate) fn shift_columns(&mut self, by: usize) {
         match self {
             Self::Column { index, .. } => *index = index.saturating_sub(by),
-            Self::Call { args, .. } | Self::Builtin { args, .. } | Self::DateAdd { args, .. } | Self::Row(args) => args.iter_mut().for_each(|arg| arg.shift_columns(by)),
+            Self::Call { args, .. }
+            | Self::Builtin { args, .. }
+            | Self::DateAdd { args, .. }
+            | Self::Row(args) => args.iter_mut().for_each(|arg| arg.shift_columns(by)),
             Self::InSubquery { expr, .. } | Self::Cast { expr, .. } => expr.shift_columns(by),
             Self::Const { .. } | Self::Subquery { .. } | Self::Exists { .. } => {}
         }

@@ -48,9 +48,13 @@ pub(super) fn row_kind(statement: &Statement) -> Result<Option<RowKind<'_>>> {
     Ok(match statement {
         Statement::Query(query) => Some(RowKind::Query(query)),
         Statement::Insert(insert) | Statement::Replace(insert) => Some(RowKind::Insert(insert)),
-        Statement::Update { with: Some(_), .. } => return Err(SqlError::unsupported("WITH (common table expressions)")),
+        Statement::Update { with: Some(_), .. } => {
+            return Err(SqlError::unsupported("WITH (common table expressions)"));
+        }
         Statement::Update { update, ignore, .. } => Some(RowKind::Update(update, *ignore)),
-        Statement::Delete { with: Some(_), .. } => return Err(SqlError::unsupported("WITH (common table expressions)")),
+        Statement::Delete { with: Some(_), .. } => {
+            return Err(SqlError::unsupported("WITH (common table expressions)"));
+        }
         Statement::Delete { ignore: true, .. } => return Err(SqlError::unsupported("DELETE IGNORE")),
         Statement::Delete { delete, .. } => Some(RowKind::Delete(delete)),
         _ => None,
@@ -62,7 +66,12 @@ impl Session {
     ///
     /// # Errors
     /// The statement's.
-    pub(super) async fn run_with(&mut self, statement: &Statement, text: &str, params: &[(Datum, ResultType)]) -> Result<QueryResult> {
+    pub(super) async fn run_with(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        params: &[(Datum, ResultType)],
+    ) -> Result<QueryResult> {
         self.note_process(Some(text));
         let diagnostic = matches!(statement, Statement::Show(show)
             if matches!(**show, tidb_sql::utility::Show::Warnings { .. } | tidb_sql::utility::Show::Errors { .. }));
@@ -108,7 +117,12 @@ impl Session {
         }
     }
 
-    async fn dispatch(&mut self, statement: &Statement, text: &str, params: &[(Datum, ResultType)]) -> Result<QueryResult> {
+    async fn dispatch(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        params: &[(Datum, ResultType)],
+    ) -> Result<QueryResult> {
         if let Some(kind) = row_kind(statement)? {
             let job = RowStatement { kind, params, describe: false };
             return Box::pin(self.in_transaction_run(&job)).await;
@@ -167,7 +181,8 @@ impl Session {
         let cx = self.context();
         let (scope, mut subqueries) = (Scope::default(), Vec::new());
         for expr in exprs {
-            let bound = Binder::new(&scope, &self.variables, &[], &mut subqueries, "field list").bind(expr)?;
+            let bound =
+                Binder::new(&scope, &self.variables, &[], &mut subqueries, "field list").bind(expr)?;
             if !subqueries.is_empty() {
                 return Err(SqlError::unsupported("subqueries in DO"));
             }
@@ -222,7 +237,9 @@ impl Session {
         let result = match &job.kind {
             RowKind::Query(query) => exec.query(query).await.map(QueryResult::from),
             RowKind::Insert(insert) => Box::pin(exec.insert(insert)).await.map(QueryResult::from),
-            RowKind::Update(update, ignore) => Box::pin(exec.update(update, *ignore)).await.map(QueryResult::from),
+            RowKind::Update(update, ignore) => {
+                Box::pin(exec.update(update, *ignore)).await.map(QueryResult::from)
+            }
             RowKind::Delete(delete) => Box::pin(exec.delete(delete)).await.map(QueryResult::from),
         };
         let warnings = exec.cx.take_warnings();

@@ -25,7 +25,7 @@ pub(crate) use variables::{NoVariables, SessionVariables};
 use crate::engine::{Engine, Process};
 use crate::error::{Result, SqlError};
 use crate::exec::query::{ResultColumn, RowSet};
-use crate::expr::{EvalContext, Level, SessionFacts, Warning};
+use crate::expr::{EvalContext, SessionFacts, Warning};
 use crate::store::Txn;
 
 /// What a statement answers: rows if it has columns, else a count.
@@ -80,7 +80,8 @@ impl Session {
 
     /// Opens a session with a connection number given by the caller.
     pub fn with_id(engine: Arc<Engine>, id: u64, user: &str) -> Self {
-        let process = Process { user: user.to_owned(), database: None, statement: None, since: Instant::now() };
+        let process =
+            Process { user: user.to_owned(), database: None, statement: None, since: Instant::now() };
         engine.processes.lock().insert(id, process);
         Self {
             variables: SessionVariables::new(Arc::clone(&engine)),
@@ -127,7 +128,10 @@ impl Session {
     /// The statement's.
     pub async fn run(&mut self, statement: &ParsedStatement, text: &str) -> Result<QueryResult> {
         if statement.placeholders > 0 {
-            return Err(SqlError::new(1064, "You have an error in your SQL syntax; placeholders need a prepared statement"));
+            return Err(SqlError::new(
+                1064,
+                "You have an error in your SQL syntax; placeholders need a prepared statement",
+            ));
         }
         self.run_with(&statement.statement, text, &[]).await
     }
@@ -147,8 +151,6 @@ impl Session {
             last_insert_id: self.variables.last_insert_id,
             row_count: self.row_count,
             found_rows: self.found_rows,
-            collation: self.variables.get("collation_connection"),
-            user_variables: self.variables.user_variables(),
         };
         EvalContext::new(now, self.variables.zone.clone(), self.variables.mode, facts)
     }
@@ -219,11 +221,6 @@ impl Session {
     /// Ends the session.
     pub async fn close(mut self) {
         self.rollback_open().await;
-    }
-
-    /// A warning from outside a statement's context.
-    fn warn(&mut self, error: &SqlError) {
-        self.warnings.push(Warning { level: Level::Warning, code: error.code, message: error.message.clone() });
     }
 }
 

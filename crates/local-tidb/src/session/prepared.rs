@@ -39,8 +39,14 @@ impl Session {
         let mut statements = self.parse(sql)?;
         match (statements.pop(), statements.is_empty()) {
             (Some(statement), true) => {
-                if matches!(statement.statement, Statement::Prepare(_) | Statement::Execute(_) | Statement::Deallocate(_)) {
-                    return Err(SqlError::new(1295, "This command is not supported in the prepared statement protocol yet"));
+                if matches!(
+                    statement.statement,
+                    Statement::Prepare(_) | Statement::Execute(_) | Statement::Deallocate(_)
+                ) {
+                    return Err(SqlError::new(
+                        1295,
+                        "This command is not supported in the prepared statement protocol yet",
+                    ));
                 }
                 let text = sql.get(statement.range.clone()).unwrap_or(sql).to_owned();
                 Ok(Prepared { statement, text })
@@ -55,7 +61,12 @@ impl Session {
     /// Syntax, unknown names, too many prepared statements.
     pub async fn prepare(&mut self, sql: &str) -> Result<PreparedInfo> {
         if self.prepared.len() >= MAX_PREPARED {
-            return Err(SqlError::new(1461, format!("Can't create more than max_prepared_stmt_count statements (current value: {MAX_PREPARED})")));
+            return Err(SqlError::new(
+                1461,
+                format!(
+                    "Can't create more than max_prepared_stmt_count statements (current value: {MAX_PREPARED})"
+                ),
+            ));
         }
         let prepared = self.parse_one(sql)?;
         let params = prepared.statement.placeholders;
@@ -94,7 +105,8 @@ impl Session {
         if params.len() != prepared.statement.placeholders {
             return Err(SqlError::new(1210, "Incorrect arguments to EXECUTE"));
         }
-        let typed: Vec<(Datum, ResultType)> = params.into_iter().map(|v| (v.clone(), type_of_value(&v))).collect();
+        let typed: Vec<(Datum, ResultType)> =
+            params.into_iter().map(|v| (v.clone(), type_of_value(&v))).collect();
         Box::pin(self.run_with(&prepared.statement.statement, &prepared.text, &typed)).await
     }
 
@@ -119,10 +131,9 @@ impl Session {
     }
 
     fn named(&self, name: &str) -> Result<Arc<Prepared>> {
-        self.named
-            .get(&name.to_lowercase())
-            .cloned()
-            .ok_or_else(|| SqlError::new(1243, format!("Unknown prepared statement handler ({name}) given to EXECUTE")))
+        self.named.get(&name.to_lowercase()).cloned().ok_or_else(|| {
+            SqlError::new(1243, format!("Unknown prepared statement handler ({name}) given to EXECUTE"))
+        })
     }
 
     /// `EXECUTE name USING …`.
@@ -141,7 +152,10 @@ impl Session {
     pub(super) fn deallocate_named(&mut self, name: &str) -> Result<QueryResult> {
         match self.named.remove(&name.to_lowercase()) {
             Some(_) => Ok(QueryResult::default()),
-            None => Err(SqlError::new(1243, format!("Unknown prepared statement handler ({name}) given to DEALLOCATE PREPARE"))),
+            None => Err(SqlError::new(
+                1243,
+                format!("Unknown prepared statement handler ({name}) given to DEALLOCATE PREPARE"),
+            )),
         }
     }
 }

@@ -4,9 +4,9 @@ use sqlparser::ast;
 use tidb_codec::Datum;
 use tidb_sql::utility::{Assignment, IsolationLevel, Scope as VariableScope, SetStatement, SetValue};
 
+use super::Session;
 use super::variable_table::{self, Scope};
 use super::variables::normalize;
-use super::Session;
 use crate::bootstrap;
 use crate::error::{Result, SqlError};
 use crate::expr::bind::{Binder, Scope as NameScope};
@@ -52,7 +52,9 @@ impl Session {
 
     async fn assign(&mut self, assignment: &Assignment) -> Result<()> {
         match assignment {
-            Assignment::Names { charset, collation } => self.variables.set_names(charset.as_deref(), collation.as_deref()),
+            Assignment::Names { charset, collation } => {
+                self.variables.set_names(charset.as_deref(), collation.as_deref())
+            }
             Assignment::Charset(charset) => self.variables.set_names(charset.as_deref(), None),
             Assignment::User { name, value } => {
                 let (value, _) = self.value_of(value).await?;
@@ -63,15 +65,20 @@ impl Session {
                 let global = *scope == VariableScope::Global;
                 match value {
                     SetValue::Default if global => {
-                        let variable = variable_table::find(name)
-                            .ok_or_else(|| SqlError::new(1193, format!("Unknown system variable '{name}'")))?;
+                        let variable = variable_table::find(name).ok_or_else(|| {
+                            SqlError::new(1193, format!("Unknown system variable '{name}'"))
+                        })?;
                         self.set_global(name, variable.default).await
                     }
                     SetValue::Default => self.variables.reset(name),
                     SetValue::Expr(expr) => {
                         let (value, ty) = self.value_of(expr).await?;
                         let text = coerce::string(&value, &ty).unwrap_or_default();
-                        if global { self.set_global(name, &text).await } else { self.set_session(name, &text).await }
+                        if global {
+                            self.set_global(name, &text).await
+                        } else {
+                            self.set_session(name, &text).await
+                        }
                     }
                 }
             }
@@ -88,13 +95,16 @@ impl Session {
     }
 
     async fn set_global(&mut self, name: &str, value: &str) -> Result<()> {
-        let variable =
-            variable_table::find(name).ok_or_else(|| SqlError::new(1193, format!("Unknown system variable '{name}'")))?;
+        let variable = variable_table::find(name)
+            .ok_or_else(|| SqlError::new(1193, format!("Unknown system variable '{name}'")))?;
         if variable.scope == Scope::ReadOnly {
             return Err(SqlError::new(1238, format!("Variable '{name}' is a read only variable")));
         }
         if !variable.scope.has_global() {
-            return Err(SqlError::new(1228, format!("Variable '{name}' is a SESSION variable and can't be used with SET GLOBAL")));
+            return Err(SqlError::new(
+                1228,
+                format!("Variable '{name}' is a SESSION variable and can't be used with SET GLOBAL"),
+            ));
         }
         let normal = normalize(variable, value)?;
         bootstrap::store_global(&self.engine, variable.name, &normal).await?;

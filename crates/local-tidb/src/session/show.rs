@@ -26,7 +26,10 @@ fn text_or_null(value: Option<String>) -> Datum {
 
 /// A result of text columns.
 pub(super) fn texts(names: &[&str], rows: Vec<Vec<Datum>>) -> QueryResult {
-    let columns = names.iter().map(|n| ResultColumn::computed(*n, ResultType::text_of(256, collation::utf8mb4_bin()))).collect();
+    let columns = names
+        .iter()
+        .map(|n| ResultColumn::computed(*n, ResultType::text_of(256, collation::utf8mb4_bin())))
+        .collect();
     QueryResult { columns, rows, ..QueryResult::default() }
 }
 
@@ -36,7 +39,11 @@ fn default_text(column: &Column) -> Option<String> {
     match default {
         serde_json::Value::Null => None,
         serde_json::Value::String(s) if column.ty.tp == tidb_codec::field::tp::BIT => {
-            let bits = column.info.default_bit.as_ref().map_or(0, |b| b.iter().fold(0u64, |sum, b| sum << 8 | u64::from(*b)));
+            let bits = column
+                .info
+                .default_bit
+                .as_ref()
+                .map_or(0, |b| b.iter().fold(0u64, |sum, b| sum << 8 | u64::from(*b)));
             let _ = s;
             Some(format!("b'{bits:b}'"))
         }
@@ -81,8 +88,12 @@ impl Session {
     pub(super) async fn show(&mut self, show: &Show) -> Result<QueryResult> {
         match show {
             Show::Databases { filter } => self.show_databases(filter.as_ref()),
-            Show::Tables { full, schema, filter } => self.show_tables(*full, schema.as_deref(), filter.as_ref()),
-            Show::TableStatus { schema, filter } => self.show_table_status(schema.as_deref(), filter.as_ref()),
+            Show::Tables { full, schema, filter } => {
+                self.show_tables(*full, schema.as_deref(), filter.as_ref())
+            }
+            Show::TableStatus { schema, filter } => {
+                self.show_table_status(schema.as_deref(), filter.as_ref())
+            }
             Show::Columns { full, table, filter, .. } => {
                 let table = self.table(table)?;
                 let result = columns(&table, *full);
@@ -105,19 +116,36 @@ impl Session {
             }
             Show::CreateDatabase { name, .. } => {
                 let db = self.engine.schema().expect_database(name)?.info.clone();
-                let sql = format!("CREATE DATABASE {} /*!40100 DEFAULT CHARACTER SET {} */", show_create::quoted(&db.name.o), db.charset);
+                let sql = format!(
+                    "CREATE DATABASE {} /*!40100 DEFAULT CHARACTER SET {} */",
+                    show_create::quoted(&db.name.o),
+                    db.charset
+                );
                 Ok(texts(&["Database", "Create Database"], vec![vec![text(db.name.o), text(sql)]]))
             }
             Show::Variables { scope, filter } => self.show_variables(*scope, filter.as_ref()),
             Show::Status { filter, .. } => {
-                let rows = vec![vec![text("Ssl_cipher"), text("")], vec![text("Threads_connected"), text(self.engine.processes.lock().len().to_string())]];
+                let rows = vec![
+                    vec![text("Ssl_cipher"), text("")],
+                    vec![text("Threads_connected"), text(self.engine.processes.lock().len().to_string())],
+                ];
                 self.filtered(texts(&["Variable_name", "Value"], rows), filter.as_ref())
             }
             Show::Warnings { count, limit } => Ok(self.show_warnings(*count, *limit, false)),
             Show::Errors { count, limit } => Ok(self.show_warnings(*count, *limit, true)),
             Show::Engines { filter } => {
-                let row = ["InnoDB", "DEFAULT", "Supports transactions, row-level locking, and foreign keys", "YES", "YES", "YES"];
-                let result = texts(&["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"], vec![row.map(text).to_vec()]);
+                let row = [
+                    "InnoDB",
+                    "DEFAULT",
+                    "Supports transactions, row-level locking, and foreign keys",
+                    "YES",
+                    "YES",
+                    "YES",
+                ];
+                let result = texts(
+                    &["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"],
+                    vec![row.map(text).to_vec()],
+                );
                 self.filtered(result, filter.as_ref())
             }
             Show::Collation { filter } => {
@@ -129,7 +157,14 @@ impl Session {
                 let rows = collation::ALL
                     .iter()
                     .filter(|c| c.is_default)
-                    .map(|c| vec![text(c.charset), text(c.charset), text(c.name), Datum::Int(i64::from(collation::max_char_bytes(c.charset)))])
+                    .map(|c| {
+                        vec![
+                            text(c.charset),
+                            text(c.charset),
+                            text(c.name),
+                            Datum::Int(i64::from(collation::max_char_bytes(c.charset))),
+                        ]
+                    })
                     .collect();
                 let result = texts(&["Charset", "Description", "Default collation", "Maxlen"], rows);
                 self.filtered(result, filter.as_ref())
@@ -142,16 +177,36 @@ impl Session {
             Show::MasterStatus => {
                 let names = ["File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set"];
                 let ts = self.engine.client.pd().get_ts().await.map_err(crate::storage_error::from_client)?;
-                Ok(texts(&names, vec![vec![text("tidb-binlog"), Datum::Uint(ts), text(""), text(""), text("")]]))
+                Ok(texts(
+                    &names,
+                    vec![vec![text("tidb-binlog"), Datum::Uint(ts), text(""), text(""), text("")]],
+                ))
             }
             Show::TableNextRowId(name) => {
                 let table = self.table(name)?;
                 let next = self.engine.auto_ids.peek(table.db.id, table.info.id).await?;
-                let column = table.auto_increment().and_then(|at| table.columns.get(at)).map_or("_tidb_rowid", |c| c.name());
-                let row = vec![text(table.db.name.o.clone()), text(table.name()), text(column), Datum::Uint(next), text("AUTO_INCREMENT")];
-                Ok(texts(&["DB_NAME", "TABLE_NAME", "COLUMN_NAME", "NEXT_GLOBAL_ROW_ID", "ID_TYPE"], vec![row]))
+                let column = table
+                    .auto_increment()
+                    .and_then(|at| table.columns.get(at))
+                    .map_or("_tidb_rowid", |c| c.name());
+                let row = vec![
+                    text(table.db.name.o.clone()),
+                    text(table.name()),
+                    text(column),
+                    Datum::Uint(next),
+                    text("AUTO_INCREMENT"),
+                ];
+                Ok(texts(
+                    &["DB_NAME", "TABLE_NAME", "COLUMN_NAME", "NEXT_GLOBAL_ROW_ID", "ID_TYPE"],
+                    vec![row],
+                ))
             }
-            Show::Other { name, .. } if matches!(name.as_str(), "TRIGGERS" | "EVENTS" | "PLUGINS" | "FUNCTION STATUS" | "PROCEDURE STATUS") => {
+            Show::Other { name, .. }
+                if matches!(
+                    name.as_str(),
+                    "TRIGGERS" | "EVENTS" | "PLUGINS" | "FUNCTION STATUS" | "PROCEDURE STATUS"
+                ) =>
+            {
                 Ok(texts(&["Name"], Vec::new()))
             }
             Show::Other { name, .. } => Err(SqlError::unsupported(format!("SHOW {name}"))),
@@ -229,14 +284,24 @@ impl Session {
         self.filtered(texts(&["Database"], rows), filter)
     }
 
-    fn show_tables(&self, full: bool, schema_name: Option<&str>, filter: Option<&ShowFilter>) -> Result<QueryResult> {
-        let name = schema_name.map(str::to_owned).or_else(|| self.database.clone()).ok_or_else(SqlError::no_database)?;
+    fn show_tables(
+        &self,
+        full: bool,
+        schema_name: Option<&str>,
+        filter: Option<&ShowFilter>,
+    ) -> Result<QueryResult> {
+        let name = schema_name
+            .map(str::to_owned)
+            .or_else(|| self.database.clone())
+            .ok_or_else(SqlError::no_database)?;
         let schema = self.engine.schema();
         let tables: Vec<(String, &str)> = if name.eq_ignore_ascii_case("information_schema") {
             crate::exec::memory_tables::NAMES.iter().map(|n| ((*n).to_owned(), "SYSTEM VIEW")).collect()
         } else {
             let db = schema.expect_database(&name)?;
-            db.tables().map(|t| (t.name().to_owned(), if t.info.is_view() { "VIEW" } else { "BASE TABLE" })).collect()
+            db.tables()
+                .map(|t| (t.name().to_owned(), if t.info.is_view() { "VIEW" } else { "BASE TABLE" }))
+                .collect()
         };
         let head = format!("Tables_in_{name}");
         if full {
@@ -247,8 +312,15 @@ impl Session {
         self.filtered(texts(&[&head], rows), filter)
     }
 
-    fn show_table_status(&self, schema_name: Option<&str>, filter: Option<&ShowFilter>) -> Result<QueryResult> {
-        let name = schema_name.map(str::to_owned).or_else(|| self.database.clone()).ok_or_else(SqlError::no_database)?;
+    fn show_table_status(
+        &self,
+        schema_name: Option<&str>,
+        filter: Option<&ShowFilter>,
+    ) -> Result<QueryResult> {
+        let name = schema_name
+            .map(str::to_owned)
+            .or_else(|| self.database.clone())
+            .ok_or_else(SqlError::no_database)?;
         let schema = self.engine.schema();
         let rows = schema
             .expect_database(&name)?
@@ -261,8 +333,24 @@ impl Session {
             })
             .collect();
         let names = [
-            "Name", "Engine", "Version", "Row_format", "Rows", "Avg_row_length", "Data_length", "Max_data_length", "Index_length",
-            "Data_free", "Auto_increment", "Create_time", "Update_time", "Check_time", "Collation", "Checksum", "Create_options", "Comment",
+            "Name",
+            "Engine",
+            "Version",
+            "Row_format",
+            "Rows",
+            "Avg_row_length",
+            "Data_length",
+            "Max_data_length",
+            "Index_length",
+            "Data_free",
+            "Auto_increment",
+            "Create_time",
+            "Update_time",
+            "Check_time",
+            "Collation",
+            "Checksum",
+            "Create_options",
+            "Comment",
         ];
         self.filtered(texts(&names, rows), filter)
     }
@@ -272,7 +360,11 @@ impl Session {
             .iter()
             .filter(|v| scope != VariableScope::Global || v.scope != Where::Session)
             .map(|v| {
-                let value = if scope == VariableScope::Global { self.variables.global(v.name) } else { self.variables.get(v.name) };
+                let value = if scope == VariableScope::Global {
+                    self.variables.global(v.name)
+                } else {
+                    self.variables.get(v.name)
+                };
                 vec![text(v.name), text(value)]
             })
             .collect();
@@ -349,7 +441,14 @@ impl Session {
 
 fn collation_row(c: &collation::CollationInfo) -> Vec<Datum> {
     let default = if c.is_default { "Yes" } else { "" };
-    vec![text(c.name), text(c.charset), Datum::Int(i64::from(c.id)), text(default), text("Yes"), Datum::Int(1)]
+    vec![
+        text(c.name),
+        text(c.charset),
+        Datum::Int(i64::from(c.id)),
+        text(default),
+        text("Yes"),
+        Datum::Int(1),
+    ]
 }
 
 /// `SHOW [FULL] COLUMNS`.
@@ -360,17 +459,31 @@ fn columns(table: &Table, full: bool) -> QueryResult {
         .map(|c| {
             let ty = text(show_create::type_text(c));
             let null = text(if c.is_not_null() { "NO" } else { "YES" });
-            let (key, default, extra) = (text(key_text(c)), text_or_null(default_text(c)), text(extra_text(c)));
+            let (key, default, extra) =
+                (text(key_text(c)), text_or_null(default_text(c)), text(extra_text(c)));
             if !full {
                 return vec![text(c.name()), ty, null, key, default, extra];
             }
             let collate = if c.ty.collation.is_binary() { Datum::Null } else { text(c.ty.collation.name) };
             let privileges = text("select,insert,update,references");
-            vec![text(c.name()), ty, collate, null, key, default, extra, privileges, text(c.info.comment.clone())]
+            vec![
+                text(c.name()),
+                ty,
+                collate,
+                null,
+                key,
+                default,
+                extra,
+                privileges,
+                text(c.info.comment.clone()),
+            ]
         })
         .collect();
     if full {
-        texts(&["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"], rows)
+        texts(
+            &["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"],
+            rows,
+        )
     } else {
         texts(&["Field", "Type", "Null", "Key", "Default", "Extra"], rows)
     }
@@ -379,7 +492,13 @@ fn columns(table: &Table, full: bool) -> QueryResult {
 /// `SHOW INDEX`.
 fn indexes(table: &Table) -> QueryResult {
     let mut rows = Vec::new();
-    let mut push = |name: &str, unique: bool, seq: usize, column: &Column, prefix: Option<usize>, comment: &str, clustered: bool| {
+    let mut push = |name: &str,
+                    unique: bool,
+                    seq: usize,
+                    column: &Column,
+                    prefix: Option<usize>,
+                    comment: &str,
+                    clustered: bool| {
         rows.push(vec![
             text(table.name()),
             Datum::Int(i64::from(!unique)),
@@ -414,8 +533,22 @@ fn indexes(table: &Table) -> QueryResult {
         }
     }
     let names = [
-        "Table", "Non_unique", "Key_name", "Seq_in_index", "Column_name", "Collation", "Cardinality", "Sub_part", "Packed", "Null",
-        "Index_type", "Comment", "Index_comment", "Visible", "Expression", "Clustered",
+        "Table",
+        "Non_unique",
+        "Key_name",
+        "Seq_in_index",
+        "Column_name",
+        "Collation",
+        "Cardinality",
+        "Sub_part",
+        "Packed",
+        "Null",
+        "Index_type",
+        "Comment",
+        "Index_comment",
+        "Visible",
+        "Expression",
+        "Clustered",
     ];
     texts(&names, rows)
 }

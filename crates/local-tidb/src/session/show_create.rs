@@ -116,7 +116,11 @@ fn default_text(column: &Column) -> String {
             format!(" DEFAULT CURRENT_TIMESTAMP{fsp}")
         }
         serde_json::Value::String(_) if field.tp == tp::BIT => {
-            let bits = column.info.default_bit.as_ref().map_or(0, |b| b.iter().fold(0u64, |sum, b| sum << 8 | u64::from(*b)));
+            let bits = column
+                .info
+                .default_bit
+                .as_ref()
+                .map_or(0, |b| b.iter().fold(0u64, |sum, b| sum << 8 | u64::from(*b)));
             format!(" DEFAULT b'{bits:b}'")
         }
         serde_json::Value::String(text) => format!(" DEFAULT {}", literal(text)),

@@ -29,7 +29,11 @@ fn schema_changed() -> SqlError {
 impl Session {
     /// The mode that transactions begin with.
     fn default_mode(&self) -> TxnMode {
-        if self.variables.get("tidb_txn_mode") == "optimistic" { TxnMode::Optimistic } else { TxnMode::Pessimistic }
+        if self.variables.get("tidb_txn_mode") == "optimistic" {
+            TxnMode::Optimistic
+        } else {
+            TxnMode::Pessimistic
+        }
     }
 
     async fn start(&self, mode: TxnMode) -> Result<Txn> {
@@ -96,7 +100,9 @@ impl Session {
         let mut tables: Vec<Arc<Table>> = Vec::new();
         for id in &txn.changed_tables {
             match (txn.schema.table_by_id(*id), now.table_by_id(*id)) {
-                (Some(then), Some(current)) if then.info.update_timestamp == current.info.update_timestamp => {
+                (Some(then), Some(current))
+                    if then.info.update_timestamp == current.info.update_timestamp =>
+                {
                     tables.push(Arc::clone(current));
                 }
                 _ => {
@@ -113,8 +119,10 @@ impl Session {
         let zone = &self.variables.zone;
         match txn.commit().await {
             Ok(_) => Ok(()),
-            Err(Error::KeyExists { key }) => Err(entries::duplicate_at_commit(&written, &tables, &key.0, zone)
-                .unwrap_or_else(|| from_client(Error::KeyExists { key }))),
+            Err(Error::KeyExists { key }) => {
+                Err(entries::duplicate_at_commit(&written, &tables, &key.0, zone)
+                    .unwrap_or_else(|| from_client(Error::KeyExists { key })))
+            }
             Err(other) => Err(from_client(other)),
         }
     }
@@ -123,7 +131,10 @@ impl Session {
     ///
     /// # Errors
     /// The statement's. Its writes are then undone; some errors end the whole transaction.
-    pub(super) async fn in_transaction_run(&mut self, job: &super::dispatch::RowStatement<'_>) -> Result<super::QueryResult> {
+    pub(super) async fn in_transaction_run(
+        &mut self,
+        job: &super::dispatch::RowStatement<'_>,
+    ) -> Result<super::QueryResult> {
         if self.txn.is_none() {
             if self.autocommit() {
                 return Box::pin(self.autocommit_run(job)).await;
@@ -148,7 +159,11 @@ impl Session {
     }
 
     /// One statement in a transaction; a pessimistic one is repeated when the data has moved on under it.
-    async fn statement_in(&mut self, txn: &mut Txn, job: &super::dispatch::RowStatement<'_>) -> Result<super::QueryResult> {
+    async fn statement_in(
+        &mut self,
+        txn: &mut Txn,
+        job: &super::dispatch::RowStatement<'_>,
+    ) -> Result<super::QueryResult> {
         let mark = txn.mark();
         let mut attempt = 0;
         loop {
@@ -158,7 +173,9 @@ impl Session {
                 txn.read_at_start();
             }
             match Box::pin(self.run_rows(txn, job)).await {
-                Err(error) if error.code == 9007 && txn.is_pessimistic() && attempt < MAX_STATEMENT_RETRIES => {
+                Err(error)
+                    if error.code == 9007 && txn.is_pessimistic() && attempt < MAX_STATEMENT_RETRIES =>
+                {
                     txn.undo_to(mark);
                     attempt += 1;
                 }
@@ -172,7 +189,10 @@ impl Session {
     }
 
     /// A statement as a transaction of its own; conflicts repeat it.
-    async fn autocommit_run(&mut self, job: &super::dispatch::RowStatement<'_>) -> Result<super::QueryResult> {
+    async fn autocommit_run(
+        &mut self,
+        job: &super::dispatch::RowStatement<'_>,
+    ) -> Result<super::QueryResult> {
         let mut attempt = 0;
         loop {
             let careful = attempt >= OPTIMISTIC_ATTEMPTS && self.default_mode() == TxnMode::Pessimistic;
@@ -187,7 +207,9 @@ impl Session {
                 }
             };
             match result {
-                Err(error) if matches!(error.code, 8002 | 8028 | 9007) && attempt < MAX_RETRIES => attempt += 1,
+                Err(error) if matches!(error.code, 8002 | 8028 | 9007) && attempt < MAX_RETRIES => {
+                    attempt += 1
+                }
                 other => return other,
             }
         }

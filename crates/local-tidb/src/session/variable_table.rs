@@ -1,7 +1,7 @@
 //! The system variables that clients ask for: names, scopes, defaults and checks.
 
 /// Version that clients see: MySQL's part, then TiDB's.
-pub const SERVER_VERSION: &str = "8.0.11-TiDB-v8.5.4-tidegate";
+pub(crate) const SERVER_VERSION: &str = "8.0.11-TiDB-v8.5.4-tidegate";
 /// Default `sql_mode`, as TiDB's.
 pub(crate) const DEFAULT_SQL_MODE: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION";
 
@@ -77,7 +77,8 @@ const fn inert(name: &'static str, scope: Scope, kind: Kind, default: &'static s
 }
 
 /// Words of `transaction_isolation`.
-const ISOLATION: Kind = Kind::Word(&["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"]);
+const ISOLATION: Kind =
+    Kind::Word(&["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"]);
 /// Any number that is not negative.
 const COUNT: Kind = Kind::Int(0, i64::MAX as u64);
 
@@ -134,7 +135,12 @@ pub(crate) static VARIABLES: &[Variable] = &[
     inert("read_only", Scope::ReadOnly, Kind::Bool, "OFF"),
     inert("session_track_gtids", Scope::Both, Kind::Text, "OFF"),
     inert("session_track_schema", Scope::Both, Kind::Bool, "ON"),
-    inert("session_track_system_variables", Scope::Both, Kind::Text, "time_zone,autocommit,character_set_client,character_set_results,character_set_connection"),
+    inert(
+        "session_track_system_variables",
+        Scope::Both,
+        Kind::Text,
+        "time_zone,autocommit,character_set_client,character_set_results,character_set_connection",
+    ),
     inert("socket", Scope::ReadOnly, Kind::Text, ""),
     inert("sql_auto_is_null", Scope::Both, Kind::Bool, "OFF"),
     inert("sql_log_bin", Scope::Both, Kind::Bool, "ON"),

@@ -104,18 +104,26 @@ pub(crate) fn normalize(variable: &Variable, value: &str) -> Result<String> {
             .parse::<f64>()
             .map(|v| v.to_string())
             .map_err(|_| SqlError::new(1232, format!("Incorrect argument type to variable '{name}'"))),
-        Kind::Word(words) => words
-            .iter()
-            .find(|w| w.eq_ignore_ascii_case(value))
-            .map(|w| (*w).to_owned())
-            .ok_or_else(|| if variable.inert && words.len() <= 2 { SqlError::unsupported(format!("{name}={value}")) } else { wrong_value(name, value) }),
+        Kind::Word(words) => {
+            words.iter().find(|w| w.eq_ignore_ascii_case(value)).map(|w| (*w).to_owned()).ok_or_else(|| {
+                if variable.inert && words.len() <= 2 {
+                    SqlError::unsupported(format!("{name}={value}"))
+                } else {
+                    wrong_value(name, value)
+                }
+            })
+        }
         Kind::TimeZone => parse_zone(value)
             .map(|_| value.to_owned())
             .ok_or_else(|| SqlError::new(1298, format!("Unknown or incorrect time zone: '{value}'"))),
         Kind::SqlMode => sql_mode(value),
         Kind::Charset => {
             let known = collation::default_of(value).is_some();
-            if known { Ok(value.to_ascii_lowercase()) } else { Err(SqlError::new(1115, format!("Unknown character set: '{value}'"))) }
+            if known {
+                Ok(value.to_ascii_lowercase())
+            } else {
+                Err(SqlError::new(1115, format!("Unknown character set: '{value}'")))
+            }
         }
         Kind::Collation => {
             if collation::is_connection_collation(value) {
@@ -130,7 +138,8 @@ pub(crate) fn normalize(variable: &Variable, value: &str) -> Result<String> {
 /// A list of modes, or their number, as names in the usual order.
 fn sql_mode(value: &str) -> Result<String> {
     if let Ok(bits) = value.parse::<u64>() {
-        let names: Vec<&str> = SQL_MODES.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name).collect();
+        let names: Vec<&str> =
+            SQL_MODES.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| *name).collect();
         return Ok(names.join(","));
     }
     let mut names = Vec::new();
@@ -196,7 +205,10 @@ impl SessionVariables {
             return Err(SqlError::new(1238, format!("Variable '{name}' is a read only variable")));
         }
         if !variable.scope.has_session() {
-            return Err(SqlError::new(1229, format!("Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL")));
+            return Err(SqlError::new(
+                1229,
+                format!("Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL"),
+            ));
         }
         let normal = normalize(variable, value)?;
         let key = match variable.name {
@@ -205,7 +217,12 @@ impl SessionVariables {
             other => other,
         };
         if key == "transaction_isolation" && matches!(normal.as_str(), "SERIALIZABLE" | "READ-UNCOMMITTED") {
-            return Err(SqlError::new(8048, format!("The isolation level '{normal}' is not supported. Set tidb_skip_isolation_level_check=1 to skip this error")));
+            return Err(SqlError::new(
+                8048,
+                format!(
+                    "The isolation level '{normal}' is not supported. Set tidb_skip_isolation_level_check=1 to skip this error"
+                ),
+            ));
         }
         if key == "transaction_isolation" && normal == "READ-COMMITTED" {
             return Err(SqlError::unsupported("transaction_isolation=READ-COMMITTED"));
@@ -271,11 +288,6 @@ impl SessionVariables {
             0 => Engine::default_lock_wait(),
             seconds => Duration::from_secs(seconds),
         }
-    }
-
-    /// User variables, shared.
-    pub(crate) fn user_variables(&self) -> Arc<HashMap<String, Datum>> {
-        Arc::clone(&self.user)
     }
 
     /// Sets a user variable.

@@ -61,7 +61,12 @@ pub(crate) fn entry(table: &Table, index: &Index, row: &StoredRow, zone: &TimeZo
         _ => Vec::new(),
     };
     layout(table, index)
-        .entry(&IndexedRow { values: &values, handle: row.handle.as_ref(), handle_values: &handle_values, partition_id: 0 })
+        .entry(&IndexedRow {
+            values: &values,
+            handle: row.handle.as_ref(),
+            handle_values: &handle_values,
+            partition_id: 0,
+        })
         .map_err(codec)
 }
 
@@ -129,13 +134,21 @@ pub(crate) fn add(txn: &mut Txn, table: &Table, row: &StoredRow, lazy: bool, zon
         let index = if let HandleKind::Common(at) = table.handle { table.indices.get(at) } else { None };
         return Err(duplicate(table, index, &row.values));
     }
-    if lazy && keyed { txn.put_new(record, value)? } else { txn.put(record, value)? }
+    if lazy && keyed {
+        txn.put_new(record, value)?
+    } else {
+        txn.put(record, value)?
+    }
     for index in table.stored_indices() {
         let entry = entry(table, index, row, zone)?;
         if entry.distinct && txn.own_write(&entry.key) == Some(true) {
             return Err(duplicate(table, Some(index), &row.values));
         }
-        if lazy && entry.distinct { txn.put_new(entry.key, entry.value)? } else { txn.put(entry.key, entry.value)? }
+        if lazy && entry.distinct {
+            txn.put_new(entry.key, entry.value)?
+        } else {
+            txn.put(entry.key, entry.value)?
+        }
     }
     Ok(())
 }
@@ -181,13 +194,22 @@ pub(crate) fn change(
         if after.distinct && txn.own_write(&after.key) == Some(true) {
             return Err(duplicate(table, Some(index), &new.values));
         }
-        if lazy && after.distinct { txn.put_new(after.key, after.value)? } else { txn.put(after.key, after.value)? }
+        if lazy && after.distinct {
+            txn.put_new(after.key, after.value)?
+        } else {
+            txn.put(after.key, after.value)?
+        }
     }
     Ok(())
 }
 
 /// 1062 for a key that the commit found taken: finds the row among the transaction's own writes.
-pub(crate) fn duplicate_at_commit(writes: &[(Bytes, Bytes)], tables: &[std::sync::Arc<Table>], taken: &[u8], zone: &TimeZone) -> Option<SqlError> {
+pub(crate) fn duplicate_at_commit(
+    writes: &[(Bytes, Bytes)],
+    tables: &[std::sync::Arc<Table>],
+    taken: &[u8],
+    zone: &TimeZone,
+) -> Option<SqlError> {
     let table_id = key::table_id_of(taken)?;
     let table = tables.iter().find(|t| t.info.id == table_id)?;
     for (record, value) in writes {

@@ -66,7 +66,8 @@ pub(crate) fn handle_of(table: &Table, values: &[Datum], zone: &TimeZone) -> Res
                 let value = values.get(column).unwrap_or(&Datum::Null);
                 if let Some(info) = table.columns.get(column) {
                     let stored = to_stored(info, value, zone)?;
-                    tidb_codec::datum::encode_key_column(&info.info.field_type, &stored, prefix, &mut out).map_err(codec)?;
+                    tidb_codec::datum::encode_key_column(&info.info.field_type, &stored, prefix, &mut out)
+                        .map_err(codec)?;
                 }
             }
             Ok(Some(Handle::Common(out)))
@@ -91,6 +92,16 @@ fn only_in_handle(table: &Table, at: usize, column: &Column) -> bool {
     }
 }
 
+/// Whether a row without the column reads as NULL, so that TiDB leaves a NULL out.
+fn reads_as_null(column: &Column) -> bool {
+    let info = &column.info;
+    info.default.is_null()
+        && info.default_bit.is_none()
+        && info.origin_default.is_null()
+        && info.origin_default_bit.is_none()
+        && !column.is_not_null()
+}
+
 /// The record value of a row.
 ///
 /// # Errors
@@ -106,7 +117,7 @@ pub(crate) fn encode(table: &Table, values: &[Datum], zone: &TimeZone) -> Result
     }
     let mut columns: Vec<ColumnValue<'_>> = Vec::with_capacity(values.len());
     for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
-        if only_in_handle(table, at, column) {
+        if only_in_handle(table, at, column) || value.is_null() && reads_as_null(column) {
             continue;
         }
         let value = converted.iter().find(|(c, _)| *c == at).map_or(value, |(_, v)| v);
@@ -156,7 +167,9 @@ fn int_handle(handle: &HandleRef<'_>, unsigned: bool) -> Option<Datum> {
 
 /// A column that is kept in the common handle.
 fn from_handle(table: &Table, at: usize, handle: &HandleRef<'_>) -> Result<Option<Datum>> {
-    let (HandleKind::Common(index), HandleRef::Common(bytes)) = (table.handle, handle) else { return Ok(None) };
+    let (HandleKind::Common(index), HandleRef::Common(bytes)) = (table.handle, handle) else {
+        return Ok(None);
+    };
     let mut rest: &[u8] = bytes;
     for (column, _) in primary_columns(table, index) {
         let (value, tail) = tidb_codec::datum::decode_one(rest).map_err(codec)?;

@@ -143,7 +143,13 @@ impl Txn {
     ///
     /// # Errors
     /// Storage failures.
-    pub(crate) async fn scan(&self, start: &[u8], end: &[u8], limit: usize, reverse: bool) -> Result<Vec<KvPair>> {
+    pub(crate) async fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<KvPair>> {
         let mut own: VecDeque<(Bytes, Option<Bytes>)> =
             self.writes.range(start, end).map(|(key, write)| (key.clone(), write.value.clone())).collect();
         if own.is_empty() {
@@ -179,7 +185,10 @@ impl Txn {
 
     fn check_size(&self) -> Result<()> {
         if self.writes.bytes() > MAX_TRANSACTION_BYTES {
-            return Err(SqlError::new(8004, format!("Transaction is too large, size: {}", self.writes.bytes())));
+            return Err(SqlError::new(
+                8004,
+                format!("Transaction is too large, size: {}", self.writes.bytes()),
+            ));
         }
         Ok(())
     }
@@ -218,11 +227,6 @@ impl Txn {
     /// What this transaction has itself written to a key: `Some(true)` a value, `Some(false)` a delete.
     pub(crate) fn own_write(&self, key: &[u8]) -> Option<bool> {
         self.writes.get(key).map(|w| w.value.is_some())
-    }
-
-    /// The values that this transaction has written in a range.
-    pub(crate) fn own_values(&self, start: &[u8], end: &[u8]) -> impl Iterator<Item = (&Bytes, &Bytes)> {
-        self.writes.range(start, end).filter_map(|(key, write)| write.value.as_ref().map(|v| (key, v)))
     }
 
     /// The present state of the writes.
@@ -288,7 +292,8 @@ impl Txn {
         if !self.is_pessimistic() {
             return Ok(());
         }
-        let wanted: Vec<KeyLock> = keys.into_iter().filter(|k| !self.kv.holds_lock(k)).map(KeyLock::new).collect();
+        let wanted: Vec<KeyLock> =
+            keys.into_iter().filter(|k| !self.kv.holds_lock(k)).map(KeyLock::new).collect();
         if wanted.is_empty() {
             return Ok(());
         }

@@ -81,9 +81,14 @@ impl Writes {
     }
 
     /// The writes in a range; an empty end is unbounded.
-    pub(crate) fn range(&self, start: &[u8], end: &[u8]) -> impl DoubleEndedIterator<Item = (&Bytes, &Write)> {
+    pub(crate) fn range(
+        &self,
+        start: &[u8],
+        end: &[u8],
+    ) -> impl DoubleEndedIterator<Item = (&Bytes, &Write)> {
         let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
-        let lower = if !end.is_empty() && start > end { Bound::Excluded(end) } else { Bound::Included(start) };
+        let lower =
+            if !end.is_empty() && start > end { Bound::Excluded(end) } else { Bound::Included(start) };
         self.map.range::<[u8], _>((lower, upper))
     }
 

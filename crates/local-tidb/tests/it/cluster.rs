@@ -20,7 +20,9 @@ impl Cluster {
         let pd = local_pd::start(local_pd::PdConfig::new(any, dir.path().join("pd"))).await.unwrap();
         let pd_endpoint = format!("http://{}", pd.local_addr());
         let tikv =
-            local_tikv::start(local_tikv::TikvConfig::new(any, pd_endpoint.clone(), dir.path().join("kv"))).await.unwrap();
+            local_tikv::start(local_tikv::TikvConfig::new(any, pd_endpoint.clone(), dir.path().join("kv")))
+                .await
+                .unwrap();
         let engine = Engine::open(&pd_endpoint).await.unwrap();
         Self { engine, pd_endpoint, tikv, pd, _dir: dir }
     }

@@ -18,7 +18,8 @@ async fn a_transaction_sees_its_snapshot_and_its_own_writes() {
     assert_eq!(a.value("SELECT v FROM x WHERE id=1").await, "12");
     a.ok("COMMIT").await;
     assert_eq!(b.value("SELECT v FROM x").await, "12");
-    a.ok("BEGIN; INSERT INTO x VALUES (4,4); DELETE FROM x WHERE id=4; INSERT INTO x VALUES (4,44); COMMIT").await;
+    a.ok("BEGIN; INSERT INTO x VALUES (4,4); DELETE FROM x WHERE id=4; INSERT INTO x VALUES (4,44); COMMIT")
+        .await;
     assert_eq!(b.rows("SELECT * FROM x").await, ["1|12", "4|44"]);
     a.ok("BEGIN OPTIMISTIC; UPDATE x SET v=v+1; SAVEPOINT p; DELETE FROM x; ROLLBACK TO p; COMMIT").await;
     assert_eq!(b.rows("SELECT * FROM x").await, ["1|13", "4|45"]);

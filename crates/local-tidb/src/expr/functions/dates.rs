@@ -48,7 +48,8 @@ fn now(c: &Call<'_>) -> Result<Datum> {
 /// The statement's time in UTC.
 fn utc(c: &Call<'_>, fsp: u8) -> Result<Time> {
     let unit = 10i64.pow(6 - u32::from(fsp));
-    Time::from_unix_micros(c.cx.now.as_microsecond() / unit * unit, TimeKind::DateTime, fsp).map_err(coerce::codec)
+    Time::from_unix_micros(c.cx.now.as_microsecond() / unit * unit, TimeKind::DateTime, fsp)
+        .map_err(coerce::codec)
 }
 
 /// The time of day of a time.
@@ -165,7 +166,11 @@ fn from_unixtime(c: &Call<'_>) -> Result<Datum> {
 }
 
 fn from_unixtime_type(args: &[Expr]) -> ResultType {
-    if args.len() > 1 { ResultType::text() } else { ResultType::datetime(args.first().map_or(0, |a| a.ty().fsp())) }
+    if args.len() > 1 {
+        ResultType::text()
+    } else {
+        ResultType::datetime(args.first().map_or(0, |a| a.ty().fsp()))
+    }
 }
 
 fn datediff(c: &Call<'_>) -> Result<Datum> {
@@ -177,7 +182,17 @@ fn datediff(c: &Call<'_>) -> Result<Datum> {
 static DAY_NAMES: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 /// Names of the months.
 static MONTH_NAMES: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -197,7 +212,7 @@ fn name(c: &Call<'_>, of: fn(&Time) -> Option<&'static str>) -> Result<Datum> {
 fn format_date(time: &Time, pattern: &str) -> Option<String> {
     let mut out = String::new();
     let mut chars = pattern.chars();
-    let hour12 = if time.hour() % 12 == 0 { 12 } else { time.hour() % 12 };
+    let hour12 = if time.hour().is_multiple_of(12) { 12 } else { time.hour() % 12 };
     let half = if time.hour() < 12 { "AM" } else { "PM" };
     while let Some(c) = chars.next() {
         if c != '%' {
@@ -251,7 +266,9 @@ fn last_day(c: &Call<'_>) -> Result<Datum> {
 
 /// `TIMESTAMPDIFF(unit, a, b)`: the unit is the first argument, as text.
 fn timestampdiff(c: &Call<'_>) -> Result<Datum> {
-    let (Some(unit), Some(a), Some(b)) = (c.string(0)?, c.time(1)?, c.time(2)?) else { return Ok(Datum::Null) };
+    let (Some(unit), Some(a), Some(b)) = (c.string(0)?, c.time(1)?, c.time(2)?) else {
+        return Ok(Datum::Null);
+    };
     let (Ok(from), Ok(to)) = (a.to_unix_micros(), b.to_unix_micros()) else { return Ok(Datum::Null) };
     let micros = to - from;
     let months = || {
@@ -281,7 +298,9 @@ fn timestampdiff(c: &Call<'_>) -> Result<Datum> {
 
 /// `CONVERT_TZ(x, from, to)`.
 fn convert_tz(c: &Call<'_>) -> Result<Datum> {
-    let (Some(time), Some(from), Some(to)) = (c.time(0)?, c.string(1)?, c.string(2)?) else { return Ok(Datum::Null) };
+    let (Some(time), Some(from), Some(to)) = (c.time(0)?, c.string(1)?, c.string(2)?) else {
+        return Ok(Datum::Null);
+    };
     let (Some(from), Some(to)) = (crate::session::parse_zone(&from), crate::session::parse_zone(&to)) else {
         return Ok(Datum::Null);
     };
@@ -313,10 +332,16 @@ pub(super) static TABLE: &[Builtin] = &[
     function("sysdate", 0, 1, datetime_type, now),
     function("curdate", 0, 0, date_type, |c| coerce::now(c.cx, TimeKind::Date, 0).map(Datum::Time)),
     function("current_date", 0, 0, date_type, |c| coerce::now(c.cx, TimeKind::Date, 0).map(Datum::Time)),
-    function("curtime", 0, 1, duration_type, |c| clock(coerce::now(c.cx, TimeKind::DateTime, fsp_of(c.args))?, fsp_of(c.args))),
-    function("current_time", 0, 1, duration_type, |c| clock(coerce::now(c.cx, TimeKind::DateTime, fsp_of(c.args))?, fsp_of(c.args))),
+    function("curtime", 0, 1, duration_type, |c| {
+        clock(coerce::now(c.cx, TimeKind::DateTime, fsp_of(c.args))?, fsp_of(c.args))
+    }),
+    function("current_time", 0, 1, duration_type, |c| {
+        clock(coerce::now(c.cx, TimeKind::DateTime, fsp_of(c.args))?, fsp_of(c.args))
+    }),
     function("utc_timestamp", 0, 1, datetime_type, |c| utc(c, fsp_of(c.args)).map(Datum::Time)),
-    function("utc_date", 0, 0, date_type, |c| utc(c, 0)?.with_kind(TimeKind::Date, 0).map(Datum::Time).map_err(coerce::codec)),
+    function("utc_date", 0, 0, date_type, |c| {
+        utc(c, 0)?.with_kind(TimeKind::Date, 0).map(Datum::Time).map_err(coerce::codec)
+    }),
     function("utc_time", 0, 1, duration_type, |c| clock(utc(c, fsp_of(c.args))?, fsp_of(c.args))),
     function("year", 1, 1, int_type, |c| part(c, |t| i64::from(t.year()))),
     function("month", 1, 1, int_type, |c| part(c, |t| i64::from(t.month()))),
@@ -324,10 +349,18 @@ pub(super) static TABLE: &[Builtin] = &[
     function("dayofmonth", 1, 1, int_type, |c| part(c, |t| i64::from(t.day()))),
     function("quarter", 1, 1, int_type, |c| part(c, |t| i64::from(t.month().div_ceil(3)))),
     function("hour", 1, 1, int_type, |c| clock_part(c, |d| d.hours() as i64, |t| i64::from(t.hour()))),
-    function("minute", 1, 1, int_type, |c| clock_part(c, |d| i64::from(d.minutes()), |t| i64::from(t.minute()))),
-    function("second", 1, 1, int_type, |c| clock_part(c, |d| i64::from(d.seconds()), |t| i64::from(t.second()))),
-    function("microsecond", 1, 1, int_type, |c| clock_part(c, |d| i64::from(d.micros()), |t| i64::from(t.micro()))),
-    function("dayofweek", 1, 1, int_type, |c| Ok(int_or_null(c.time(0)?.as_ref().and_then(weekday).map(|d| (d + 1) % 7 + 1)))),
+    function("minute", 1, 1, int_type, |c| {
+        clock_part(c, |d| i64::from(d.minutes()), |t| i64::from(t.minute()))
+    }),
+    function("second", 1, 1, int_type, |c| {
+        clock_part(c, |d| i64::from(d.seconds()), |t| i64::from(t.second()))
+    }),
+    function("microsecond", 1, 1, int_type, |c| {
+        clock_part(c, |d| i64::from(d.micros()), |t| i64::from(t.micro()))
+    }),
+    function("dayofweek", 1, 1, int_type, |c| {
+        Ok(int_or_null(c.time(0)?.as_ref().and_then(weekday).map(|d| (d + 1) % 7 + 1)))
+    }),
     function("weekday", 1, 1, int_type, |c| Ok(int_or_null(c.time(0)?.as_ref().and_then(weekday)))),
     function("dayofyear", 1, 1, int_type, |c| Ok(int_or_null(c.time(0)?.as_ref().and_then(day_of_year)))),
     function("to_days", 1, 1, int_type, |c| Ok(int_or_null(c.time(0)?.as_ref().and_then(days)))),
@@ -336,7 +369,9 @@ pub(super) static TABLE: &[Builtin] = &[
         Ok(int_or_null(c.time(0)?.filter(|t| !t.has_zero_part()).and_then(seconds)))
     }),
     function("from_days", 1, 1, date_type, |c| {
-        let time = c.int(0)?.and_then(|d| Time::from_unix_micros((d - EPOCH_DAYS).checked_mul(DAY_MICROS)?, TimeKind::Date, 0).ok());
+        let time = c.int(0)?.and_then(|d| {
+            Time::from_unix_micros((d - EPOCH_DAYS).checked_mul(DAY_MICROS)?, TimeKind::Date, 0).ok()
+        });
         Ok(time.map_or(Datum::Null, Datum::Time))
     }),
     function("date", 1, 1, date_type, date),
@@ -356,7 +391,9 @@ pub(super) static TABLE: &[Builtin] = &[
     function("tidb_parse_tso", 1, 1, micro_datetime, |c| {
         // The physical part of a timestamp is milliseconds since 1970 above 18 logical bits.
         let micros = c.integer(0)?.map(|v| (v.bits() >> 18) as i64 * 1000);
-        let time = micros.and_then(|m| Time::from_unix_micros(m, TimeKind::DateTime, 6).ok()?.from_utc_to(&c.cx.zone).ok());
+        let time = micros.and_then(|m| {
+            Time::from_unix_micros(m, TimeKind::DateTime, 6).ok()?.from_utc_to(&c.cx.zone).ok()
+        });
         Ok(time.map_or(Datum::Null, Datum::Time))
     }),
     function("tidb_parse_tso_logical", 1, 1, uint_type, |c| {

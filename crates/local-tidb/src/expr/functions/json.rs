@@ -34,7 +34,10 @@ fn array(c: &Call<'_>) -> Result<Datum> {
 
 fn object(c: &Call<'_>) -> Result<Datum> {
     if c.args.len() % 2 == 1 {
-        return Err(SqlError::new(1582, "Incorrect parameter count in the call to native function 'json_object'"));
+        return Err(SqlError::new(
+            1582,
+            "Incorrect parameter count in the call to native function 'json_object'",
+        ));
     }
     let mut members = Vec::new();
     for at in (0..c.args.len()).step_by(2) {
@@ -151,7 +154,9 @@ fn contains(outer: &JsonNode, inner: &JsonNode) -> bool {
         (JsonNode::Object(a), JsonNode::Object(b)) => {
             b.iter().all(|(key, value)| a.iter().any(|(k, v)| k == key && contains(v, value)))
         }
-        (JsonNode::Array(a), JsonNode::Array(b)) => b.iter().all(|value| a.iter().any(|v| contains(v, value))),
+        (JsonNode::Array(a), JsonNode::Array(b)) => {
+            b.iter().all(|value| a.iter().any(|v| contains(v, value)))
+        }
         (JsonNode::Array(a), value) => a.iter().any(|v| contains(v, value)),
         (a, b) => match (json_value::encode(a), json_value::encode(b)) {
             (Ok(a), Ok(b)) => a.compare(&b).is_eq(),

@@ -3,7 +3,10 @@
 use tidb_codec::field::tp;
 use tidb_codec::{Datum, Decimal};
 
-use super::{Builtin, Call, MANY, double_type, first_type, function, int_or_null, int_type, text_type, uint_type, varying};
+use super::{
+    Builtin, Call, MANY, double_type, first_type, function, int_or_null, int_type, text_type, uint_type,
+    varying,
+};
 use crate::error::{Result, SqlError};
 use crate::expr::coerce::{self, Integer};
 use crate::expr::operators;
@@ -30,9 +33,9 @@ fn abs(c: &Call<'_>) -> Result<Datum> {
         tp::LONGLONG => match c.integer(0)? {
             None => Datum::Null,
             Some(Integer::Unsigned(v)) => Datum::Uint(v),
-            Some(Integer::Signed(v)) => {
-                Datum::Int(v.checked_abs().ok_or_else(|| SqlError::out_of_range("BIGINT", &format!("abs({v})")))?)
-            }
+            Some(Integer::Signed(v)) => Datum::Int(
+                v.checked_abs().ok_or_else(|| SqlError::out_of_range("BIGINT", &format!("abs({v})")))?,
+            ),
         },
         tp::NEW_DECIMAL => c.decimal(0)?.map_or(Datum::Null, |v| Datum::Decimal(v.abs())),
         _ => c.double(0)?.map_or(Datum::Null, |v| Datum::Double(v.abs())),
@@ -46,7 +49,8 @@ fn rounded(c: &Call<'_>, half_up: bool) -> Result<Datum> {
     let digits = digits.clamp(-81, 30) as i16;
     if matches!(c.ty.tp, tp::LONGLONG | tp::NEW_DECIMAL) {
         let Some(value) = c.decimal(0)? else { return Ok(Datum::Null) };
-        let result = if half_up { value.round(digits).map_err(coerce::codec)? } else { value.truncate(digits) };
+        let result =
+            if half_up { value.round(digits).map_err(coerce::codec)? } else { value.truncate(digits) };
         return Ok(if c.ty.tp == tp::NEW_DECIMAL {
             Datum::Decimal(result)
         } else if c.ty.is_unsigned() {
@@ -66,7 +70,11 @@ fn rounded(c: &Call<'_>, half_up: bool) -> Result<Datum> {
 }
 
 /// `CEIL` and `FLOOR`.
-fn to_whole(c: &Call<'_>, decimal: fn(&Decimal) -> std::result::Result<Decimal, tidb_codec::CodecError>, double: fn(f64) -> f64) -> Result<Datum> {
+fn to_whole(
+    c: &Call<'_>,
+    decimal: fn(&Decimal) -> std::result::Result<Decimal, tidb_codec::CodecError>,
+    double: fn(f64) -> f64,
+) -> Result<Datum> {
     let value = c.value(0)?;
     if let Datum::Decimal(v) = &value {
         return decimal(v).and_then(|v| v.to_i64()).map(Datum::Int).map_err(coerce::codec);
@@ -88,7 +96,11 @@ fn of_double(c: &Call<'_>, f: fn(f64) -> f64) -> Result<Datum> {
 fn pow(c: &Call<'_>) -> Result<Datum> {
     let (Some(x), Some(y)) = (c.double(0)?, c.double(1)?) else { return Ok(Datum::Null) };
     let value = x.powf(y);
-    if value.is_finite() { Ok(Datum::Double(value)) } else { Err(SqlError::out_of_range("DOUBLE", &format!("pow({x}, {y})"))) }
+    if value.is_finite() {
+        Ok(Datum::Double(value))
+    } else {
+        Err(SqlError::out_of_range("DOUBLE", &format!("pow({x}, {y})")))
+    }
 }
 
 fn log(c: &Call<'_>) -> Result<Datum> {
@@ -109,7 +121,9 @@ fn rand_(c: &Call<'_>) -> Result<Datum> {
 }
 
 fn conv(c: &Call<'_>) -> Result<Datum> {
-    let (Some(text), Some(from), Some(to)) = (c.string(0)?, c.int(1)?, c.int(2)?) else { return Ok(Datum::Null) };
+    let (Some(text), Some(from), Some(to)) = (c.string(0)?, c.int(1)?, c.int(2)?) else {
+        return Ok(Datum::Null);
+    };
     let (from_base, to_base) = (from.unsigned_abs(), to.unsigned_abs());
     if !(2..=36).contains(&from_base) || !(2..=36).contains(&to_base) {
         return Ok(Datum::Null);
@@ -122,7 +136,8 @@ fn conv(c: &Call<'_>) -> Result<Datum> {
         .map_while(|d| d.to_digit(radix))
         .fold(0u64, |sum, d| sum.saturating_mul(from_base).saturating_add(u64::from(d)));
     let value = if negative { magnitude.wrapping_neg() } else { magnitude };
-    let (sign, mut rest) = if to < 0 && (value as i64) < 0 { ("-", (value as i64).unsigned_abs()) } else { ("", value) };
+    let (sign, mut rest) =
+        if to < 0 && (value as i64) < 0 { ("-", (value as i64).unsigned_abs()) } else { ("", value) };
     let mut out = Vec::new();
     loop {
         let digit = char::from_digit((rest % to_base) as u32, 36).unwrap_or('0');
@@ -152,7 +167,15 @@ pub(super) static TABLE: &[Builtin] = &[
     function("ceiling", 1, 1, whole_type, |c| to_whole(c, Decimal::ceil, f64::ceil)),
     function("floor", 1, 1, whole_type, |c| to_whole(c, Decimal::floor, f64::floor)),
     function("sign", 1, 1, int_type, |c| {
-        Ok(int_or_null(c.double(0)?.map(|v| if v > 0.0 { 1 } else if v < 0.0 { -1 } else { 0 })))
+        Ok(int_or_null(c.double(0)?.map(|v| {
+            if v > 0.0 {
+                1
+            } else if v < 0.0 {
+                -1
+            } else {
+                0
+            }
+        })))
     }),
     function("mod", 2, 2, modulo_type, |c| operators::modulo(c.args, c.row, c.cx, c.ty)),
     function("pow", 2, 2, double_type, pow),
@@ -186,7 +209,9 @@ pub(super) static TABLE: &[Builtin] = &[
     function("crc32", 1, 1, uint_type, |c| {
         Ok(c.bytes(0)?.map_or(Datum::Null, |b| Datum::Uint(u64::from(crc32(&b)))))
     }),
-    function("values", 1, MANY, first_type, |_| Err(SqlError::unsupported("VALUES() outside ON DUPLICATE KEY UPDATE"))),
+    function("values", 1, MANY, first_type, |_| {
+        Err(SqlError::unsupported("VALUES() outside ON DUPLICATE KEY UPDATE"))
+    }),
 ];
 
 /// CRC-32 (IEEE) bit by bit: the function is for a value now and then.

@@ -83,7 +83,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
 /// 1305 for an unknown function, 1582 for a wrong number of arguments.
 pub(crate) fn call(name: &str, args: Vec<Expr>) -> Result<Expr> {
     let lower = name.to_ascii_lowercase();
-    let function = find(&lower).ok_or_else(|| SqlError::new(1305, format!("FUNCTION {name} does not exist")))?;
+    let function =
+        find(&lower).ok_or_else(|| SqlError::new(1305, format!("FUNCTION {name} does not exist")))?;
     if args.len() < function.min || args.len() > function.max {
         return Err(SqlError::new(
             1582,
@@ -163,7 +164,6 @@ pub(crate) fn fraction_digits(text: &[u8]) -> u8 {
     let digits = text.iter().skip(point + 1).take_while(|b| b.is_ascii_digit()).count();
     u8::try_from(digits.min(6)).unwrap_or(6)
 }
-
 
 pub(crate) use text::unhex_text;
 

@@ -2,7 +2,9 @@
 
 use tidb_codec::Datum;
 
-use super::{Builtin, Call, MANY, bytes_type, function, int_or_null, int_type, like_text_type, text_or_null, text_type};
+use super::{
+    Builtin, Call, MANY, bytes_type, function, int_or_null, int_type, like_text_type, text_or_null, text_type,
+};
 use crate::error::{Result, SqlError};
 use crate::expr::coerce;
 
@@ -22,7 +24,11 @@ fn units(text: &[u8], characters: bool) -> Vec<&[u8]> {
     let mut out = Vec::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         let valid = chunk.valid();
-        out.extend(valid.char_indices().map(|(at, ch)| valid.as_bytes().get(at..at + ch.len_utf8()).unwrap_or_default()));
+        out.extend(
+            valid
+                .char_indices()
+                .map(|(at, ch)| valid.as_bytes().get(at..at + ch.len_utf8()).unwrap_or_default()),
+        );
         out.extend(chunk.invalid().chunks(1));
     }
     out
@@ -118,7 +124,9 @@ fn repeat(c: &Call<'_>) -> Result<Datum> {
 }
 
 fn replace(c: &Call<'_>) -> Result<Datum> {
-    let (Some(text), Some(from), Some(to)) = (c.bytes(0)?, c.bytes(1)?, c.bytes(2)?) else { return Ok(Datum::Null) };
+    let (Some(text), Some(from), Some(to)) = (c.bytes(0)?, c.bytes(1)?, c.bytes(2)?) else {
+        return Ok(Datum::Null);
+    };
     if from.is_empty() {
         return Ok(Datum::Bytes(text));
     }
@@ -136,7 +144,9 @@ fn replace(c: &Call<'_>) -> Result<Datum> {
 
 /// `LPAD` and `RPAD`.
 fn pad(c: &Call<'_>, on_left: bool) -> Result<Datum> {
-    let (Some(text), Some(len), Some(filler)) = (c.bytes(0)?, c.int(1)?, c.bytes(2)?) else { return Ok(Datum::Null) };
+    let (Some(text), Some(len), Some(filler)) = (c.bytes(0)?, c.int(1)?, c.bytes(2)?) else {
+        return Ok(Datum::Null);
+    };
     let Ok(len) = usize::try_from(len) else { return Ok(Datum::Null) };
     let characters = by_characters(c, 0);
     let own = units(&text, characters);
@@ -148,7 +158,11 @@ fn pad(c: &Call<'_>, on_left: bool) -> Result<Datum> {
         return Ok(Datum::Null);
     }
     let padding: Vec<u8> = fill.iter().cycle().take(len - own.len()).copied().flatten().copied().collect();
-    Ok(Datum::Bytes(if on_left { [padding, text.clone()].concat() } else { [text.clone(), padding].concat() }))
+    Ok(Datum::Bytes(if on_left {
+        [padding, text.clone()].concat()
+    } else {
+        [text.clone(), padding].concat()
+    }))
 }
 
 /// Removes a text (by default a blank) from the start, the end or both: bit 0 and bit 1 of `ends`.
@@ -180,7 +194,9 @@ fn locate(c: &Call<'_>, needle: usize, text: usize) -> Result<Datum> {
     }
     let ci = c.arg(text)?.ty();
     let same = |window: &[&[u8]]| {
-        window.iter().zip(&mark).all(|(a, b)| a == b || ci.is_string() && !ci.collation.keeps_case() && ci.collation.compare(a, b).is_eq())
+        window.iter().zip(&mark).all(|(a, b)| {
+            a == b || ci.is_string() && !ci.collation.keeps_case() && ci.collation.compare(a, b).is_eq()
+        })
     };
     let found = all.windows(mark.len()).enumerate().skip(skip).find(|(_, w)| same(w));
     Ok(Datum::Int(found.map_or(0, |(at, _)| at as i64 + 1)))
@@ -190,7 +206,12 @@ fn hex(c: &Call<'_>) -> Result<Datum> {
     let value = c.value(0)?;
     Ok(match &value {
         Datum::Null => Datum::Null,
-        Datum::Int(_) | Datum::Uint(_) | Datum::Double(_) | Datum::Float(_) | Datum::Decimal(_) | Datum::Bit(_) => {
+        Datum::Int(_)
+        | Datum::Uint(_)
+        | Datum::Double(_)
+        | Datum::Float(_)
+        | Datum::Decimal(_)
+        | Datum::Bit(_) => {
             let bits = coerce::integer(&value, c.arg(0)?.ty(), c.cx)?.map_or(0, |v| v.bits());
             Datum::Bytes(format!("{bits:X}").into_bytes())
         }
@@ -203,7 +224,8 @@ fn hex(c: &Call<'_>) -> Result<Datum> {
 
 /// Bytes of a hexadecimal text; an odd number of digits gets a zero in front.
 pub(crate) fn unhex_text(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.iter().map(|b| char::from(*b).to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        text.iter().map(|b| char::from(*b).to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
     let odd = digits.len() % 2;
     let padded: Vec<u8> = std::iter::repeat_n(0, odd).chain(digits).collect();
     Some(padded.chunks(2).map(|pair| pair.iter().fold(0, |sum, d| sum << 4 | d)).collect())
@@ -248,7 +270,9 @@ fn find_in_set(c: &Call<'_>) -> Result<Datum> {
     if list.is_empty() {
         return Ok(Datum::Int(0));
     }
-    Ok(Datum::Int(list.split(|b| *b == b',').position(|e| e == wanted.as_slice()).map_or(0, |at| at as i64 + 1)))
+    Ok(Datum::Int(
+        list.split(|b| *b == b',').position(|e| e == wanted.as_slice()).map_or(0, |at| at as i64 + 1),
+    ))
 }
 
 /// `FORMAT(x, d)`: with thousands separators.
@@ -315,11 +339,15 @@ pub(super) static TABLE: &[Builtin] = &[
     function("ltrim", 1, 2, like_text_type, |c| trim(c, 1)),
     function("rtrim", 1, 2, like_text_type, |c| trim(c, 2)),
     function("space", 1, 1, text_type, |c| {
-        Ok(c.int(0)?.map_or(Datum::Null, |n| Datum::Bytes(vec![b' '; usize::try_from(n).unwrap_or(0).min(MAX_RESULT_BYTES)])))
+        Ok(c.int(0)?.map_or(Datum::Null, |n| {
+            Datum::Bytes(vec![b' '; usize::try_from(n).unwrap_or(0).min(MAX_RESULT_BYTES)])
+        }))
     }),
     function("reverse", 1, 1, like_text_type, |c| {
         let characters = by_characters(c, 0);
-        Ok(text_or_null(c.bytes(0)?.map(|b| units(&b, characters).into_iter().rev().flatten().copied().collect())))
+        Ok(text_or_null(
+            c.bytes(0)?.map(|b| units(&b, characters).into_iter().rev().flatten().copied().collect()),
+        ))
     }),
     function("locate", 2, 3, int_type, |c| locate(c, 0, 1)),
     function("position", 2, 2, int_type, |c| locate(c, 0, 1)),
@@ -329,7 +357,9 @@ pub(super) static TABLE: &[Builtin] = &[
     function("ascii", 1, 1, int_type, ascii),
     function("ord", 1, 1, int_type, |c| {
         Ok(int_or_null(c.bytes(0)?.map(|b| {
-            units(&b, true).first().map_or(0, |first| first.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte)))
+            units(&b, true)
+                .first()
+                .map_or(0, |first| first.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte)))
         })))
     }),
     function("char", 1, MANY, bytes_type, char_),
