@@ -15,6 +15,9 @@ use crate::expr::bind::{Binder, Scope};
 use crate::expr::{Level, ResultType};
 use crate::store::Txn;
 
+/// Characters of a running statement that `SHOW PROCESSLIST` shows.
+const SHOWN_STATEMENT_CHARS: usize = 1024;
+
 /// A statement that reads or changes rows.
 pub(super) struct RowStatement<'a> {
     /// The statement.
@@ -111,7 +114,7 @@ impl Session {
     /// Shows the running statement to `SHOW PROCESSLIST`.
     fn note_process(&self, statement: Option<&str>) {
         if let Some(process) = self.engine.processes.lock().get_mut(&self.id) {
-            process.statement = statement.map(str::to_owned);
+            process.statement = statement.map(|text| text.chars().take(SHOWN_STATEMENT_CHARS).collect());
             process.since = Instant::now();
             process.database = self.database.clone();
         }
