@@ -79,6 +79,9 @@ async fn receive(receiver: &mut SpanReceiver, ts: u64) -> BTreeMap<(u64, u64, By
     rows
 }
 
+/// (commit ts, key) to (new value, old value).
+type Changes = BTreeMap<(u64, Vec<u8>), (Vec<u8>, Vec<u8>)>;
+
 /// A key of the span.
 fn key(number: u32) -> Vec<u8> {
     format!("t{number:05}").into_bytes()
@@ -98,8 +101,7 @@ async fn transactions_arrive_completely_while_regions_split() {
     };
     let _span = feeds.subscribe(request, &sender).unwrap();
     let mut random = SmallRng::seed_from_u64(7);
-    // Expected changes: (commit ts, key) to (new, old).
-    let mut expected: BTreeMap<(u64, Vec<u8>), (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+    let mut expected = Changes::new();
     let mut state: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for round in 0..120_u32 {
         if round % 20 == 10 {
@@ -134,7 +136,7 @@ async fn transactions_arrive_completely_while_regions_split() {
     }
     let end_ts = stack.client.pd().get_ts().await.unwrap();
     let rows = receive(&mut receiver, end_ts).await;
-    let received: BTreeMap<_, _> = rows
+    let received: Changes = rows
         .into_values()
         .map(|row| ((row.commit_ts, row.key.to_vec()), (row.value.to_vec(), row.old_value.to_vec())))
         .collect();
