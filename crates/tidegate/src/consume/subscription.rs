@@ -27,6 +27,8 @@ const HEARTBEAT_MS: &str = "3000";
 const RECONNECT_MS: &str = "1000";
 /// How old the list of partitions may be, milliseconds.
 const METADATA_AGE_MS: &str = "5000";
+/// Longest topic name that Kafka accepts.
+const MAX_TOPIC_NAME: usize = 249;
 /// Name under which brokers see the client.
 const CLIENT_ID: &str = "tidegate-consume";
 
@@ -128,12 +130,24 @@ pub(crate) fn error_text(error: &KafkaError) -> String {
     error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
+/// Whether Kafka accepts a topic name.
+fn is_topic_name(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !matches!(name, "" | "." | "..") && name.len() <= MAX_TOPIC_NAME && name.bytes().all(legal)
+}
+
 /// Waits until a broker answers and has the topic, and tells once what it waits for. True if the topic was not there
 /// at first: then everything in it is new.
 ///
 /// # Errors
 /// A topic name that no broker accepts, a topic that may not be read, or settings that librdkafka refuses.
 pub(crate) async fn wait_for_topic(source: &Source, mut notice: impl FnMut(String)) -> Result<bool, Failure> {
+    if !is_topic_name(&source.topic) {
+        return Err(Failure::new(format!(
+            "topic {:?} cannot exist: a name has 1 to {MAX_TOPIC_NAME} letters, digits, '.', '_' and '-'",
+            source.topic
+        )));
+    }
     let (assigned, _) = watch::channel(None);
     let mut client: BaseConsumer<Member> = source.base_config().create_with_context(Member { assigned })?;
     let mut was_missing = false;
@@ -230,5 +244,18 @@ impl Subscription {
             let _ = told.send(committed);
         });
         matches!(tokio::time::timeout(CLOSE_WITHIN, closed).await, Ok(Ok(true)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_topic_name;
+
+    #[test]
+    fn topic_names_are_those_that_kafka_accepts() {
+        assert!(["tidb-test", "a.b_c-1", &"x".repeat(249)].into_iter().all(is_topic_name));
+        assert!(
+            !["", ".", "..", "bad topic", "naïve", "a/b", &"x".repeat(250)].into_iter().any(is_topic_name)
+        );
     }
 }

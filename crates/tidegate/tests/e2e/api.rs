@@ -105,12 +105,6 @@ impl Api {
         self.post("/api/v2/changefeeds", &body).await.ok()
     }
 
-    /// Deletes a changefeed.
-    pub(crate) async fn remove(&self, id: &str) {
-        let path = format!("/api/v2/changefeeds/{id}");
-        self.raw(Method::DELETE, &path, None).await.expect("the capture answers").ok();
-    }
-
     /// State and checkpoint of a changefeed, or what the capture says instead.
     async fn status(&self, id: &str) -> Result<(String, u64), String> {
         let path = format!("/api/v2/changefeeds/{id}/status");

@@ -13,7 +13,7 @@ use crate::wait::within;
 /// Longest wait for the end of a program.
 const END_LIMIT: Duration = Duration::from_secs(30);
 /// An event.
-const EVENT: &str = r#"{"id":0,"database":"d","table":"t","pkNames":["a"],"isDdl":false,"type":"INSERT","es":0,"ts":0,"sql":"","sqlType":{"a":4},"mysqlType":{"a":"int"},"old":null,"data":[{"a":"N"}]}"#;
+const EVENT: &str = r#"{"id":0,"database":"d","table":"t","pkNames":["a"],"isDdl":false,"type":"INSERT","es":0,"ts":0,"sql":"","sqlType":{"a":4},"mysqlType":{"a":"int"},"old":null,"data":[{"a":"NUMBER"}]}"#;
 
 /// Sends messages to the topic, each a line.
 async fn produce(ports: Ports, lines: &str) {
@@ -53,14 +53,14 @@ async fn a_consumer_waits_for_broker_and_topic_and_goes_on_where_it_stopped() {
     let mut broker = Stack::start_on(ports, &["--only", "kafka"]).await;
     assert_eq!(line(&mut stderr).await, format!("waiting for topic tidb-test on {brokers} ..."));
     // The topic did not exist when the consumer came: it sees the first message, without --from-beginning.
-    produce(ports, &EVENT.replace('N', "1")).await;
+    produce(ports, &EVENT.replace("NUMBER", "1")).await;
     assert!(line(&mut stdout).await.ends_with("INSERT  d.t  [a=\"1\"]"));
     broker.kill().await;
     broker.restart().await;
-    produce(ports, &EVENT.replace('N', "2")).await;
+    produce(ports, &EVENT.replace("NUMBER", "2")).await;
     assert!(line(&mut stdout).await.ends_with("INSERT  d.t  [a=\"2\"]"));
     stop(child, "TERM").await;
-    produce(ports, &EVENT.replace('N', "3")).await;
+    produce(ports, &EVENT.replace("NUMBER", "3")).await;
     let (child, mut stdout, _stderr) = start();
     assert!(line(&mut stdout).await.ends_with("INSERT  d.t  [a=\"3\"]"));
     stop(child, "INT").await;
@@ -73,7 +73,7 @@ async fn a_message_that_is_no_event_is_told_with_its_place_and_passed() {
     let brokers = format!("127.0.0.1:{}", broker.ports.kafka);
     produce(
         broker.ports,
-        &format!("{}\nnot json \u{7}\n{}", EVENT.replace('N', "1"), EVENT.replace('N', "2")),
+        &format!("{}\nnot json \u{7}\n{}", EVENT.replace("NUMBER", "1"), EVENT.replace("NUMBER", "2")),
     )
     .await;
     let args = ["consume", "--brokers", &brokers, "--from-beginning", "--max", "3"];

@@ -15,8 +15,6 @@ pub(crate) struct Change {
     pub(crate) operation: Operation,
     /// Table.
     pub(crate) table: String,
-    /// Value of the primary key.
-    pub(crate) key: Vec<Option<String>>,
     /// The row after the change, or before a delete.
     pub(crate) data: Columns,
     /// When it was committed.
@@ -88,13 +86,7 @@ pub(crate) fn changes(messages: &[Message]) -> Vec<Change> {
             assert_eq!(partition, message.partition, "{place}: {key:?} was on another partition");
             assert!(before <= commit_ts, "{place}: {key:?} goes back from {before} to {commit_ts}");
         }
-        changes.push(Change {
-            operation: row.operation,
-            table: row.table,
-            key,
-            data: images.data,
-            commit_ts,
-        });
+        changes.push(Change { operation: row.operation, table: row.table, data: images.data, commit_ts });
     }
     changes
 }
