@@ -213,12 +213,13 @@ impl Spiller {
         written: &mut Written,
     ) -> Result<(), SorterError> {
         writer.flush().map_err(|error| SorterError::io(spill.path(), error))?;
+        // Counted before memory is given back: who waits for the memory sees what was written.
+        self.runs_written.fetch_add(written.runs.len() as u64, Ordering::SeqCst);
+        self.bytes_written.fetch_add(written.offset - written.handed_over, Ordering::SeqCst);
         for (table, id, run) in written.runs.drain(..) {
             table.finish_spill(id, run);
             written.count += 1;
-            self.runs_written.fetch_add(1, Ordering::Relaxed);
         }
-        self.bytes_written.fetch_add(written.offset - written.handed_over, Ordering::Relaxed);
         written.handed_over = written.offset;
         Ok(())
     }
