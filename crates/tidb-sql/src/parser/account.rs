@@ -16,7 +16,7 @@ impl Parser<'_> {
     pub(super) fn create_user(&mut self) -> Outcome<Statement> {
         let if_not_exists = self.if_not_exists();
         let users = self.comma_list(Self::user_spec)?;
-        let options = self.rest_of_statement()?;
+        let options = self.user_options()?;
         Ok(account(AccountStatement::CreateUser { if_not_exists, users, options }))
     }
 
@@ -24,8 +24,29 @@ impl Parser<'_> {
     pub(super) fn alter_user(&mut self) -> Outcome<Statement> {
         let if_exists = self.if_exists();
         let users = self.comma_list(Self::user_spec)?;
-        let options = self.rest_of_statement()?;
+        let options = self.user_options()?;
         Ok(account(AccountStatement::AlterUser { if_exists, users, options }))
+    }
+
+    /// What follows the users, as typed.
+    fn user_options(&mut self) -> Outcome<String> {
+        let first = [
+            "REQUIRE",
+            "WITH",
+            "PASSWORD",
+            "ACCOUNT",
+            "COMMENT",
+            "ATTRIBUTE",
+            "RESOURCE",
+            "FAILED_LOGIN_ATTEMPTS",
+            "PASSWORD_LOCK_TIME",
+            "DEFAULT",
+        ];
+        if self.at_statement_end() || self.is_one_of(&first) {
+            self.rest_of_statement()
+        } else {
+            self.unexpected()
+        }
     }
 
     /// What follows `DROP USER`.
@@ -69,7 +90,7 @@ impl Parser<'_> {
                 authentication.password = Some(self.string()?);
             }
         } else if self.eat("AS") {
-            authentication.hash = Some(self.string()?);
+            authentication.hash = Some(self.text_literal()?);
         } else if authentication.plugin.is_none() {
             return self.unexpected();
         }
@@ -142,7 +163,7 @@ impl Parser<'_> {
         self.expect("ON")?;
         let level = self.privilege_level()?;
         self.expect("FROM")?;
-        let users = self.comma_list(Self::user_name)?;
+        let users = self.comma_list(Self::user_spec)?.into_iter().map(|spec| spec.user).collect();
         Ok(account(AccountStatement::Revoke { privileges, level, users }))
     }
 

@@ -2,6 +2,7 @@
 
 use super::cursor::{Outcome, Parser};
 use crate::ddl::{AlterTableSpec, PartitionBoundary, PartitionSelection};
+use crate::lexer::Symbol;
 use crate::utility::SplitMethod;
 
 impl Parser<'_> {
@@ -13,7 +14,7 @@ impl Parser<'_> {
         let (mut definitions, mut count) = (Vec::new(), None);
         if self.eat("PARTITIONS") {
             count = Some(self.number()?);
-        } else {
+        } else if self.is_symbol(Symbol::LeftParen) {
             definitions = self.partition_definitions()?;
         }
         Ok(AlterTableSpec::AddPartitions { if_not_exists, no_write_to_binlog, definitions, count })

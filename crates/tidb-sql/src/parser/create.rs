@@ -4,7 +4,7 @@ use super::cursor::{Outcome, Parser};
 use super::statement::ddl;
 use crate::ddl::{CreateIndexKind, Ddl, DropSequence, DropTable, DropView, Temporary};
 use crate::statement::Statement;
-use crate::utility::Deallocate;
+use crate::utility::{AnalyzeTable, Deallocate};
 
 impl Parser<'_> {
     /// `CREATE …`.
@@ -84,7 +84,7 @@ impl Parser<'_> {
         self.expect("ALTER")?;
         self.eat("IGNORE");
         if self.eat("TABLE") {
-            return self.alter_table().map(ddl);
+            return self.alter_or_analyze_table();
         }
         if self.eat_one_of(&["DATABASE", "SCHEMA"]).is_some() {
             return self.alter_database().map(ddl);
@@ -108,6 +108,25 @@ impl Parser<'_> {
             return self.other("ALTER RANGE");
         }
         self.unexpected()
+    }
+
+    /// `ALTER TABLE t …`, of which `ANALYZE PARTITION p, …` is no change of the table.
+    fn alter_or_analyze_table(&mut self) -> Outcome<Statement> {
+        let position = self.position();
+        let table = self.table_name()?;
+        if !self.eat_all(&["ANALYZE", "PARTITION"]) {
+            self.reset(position);
+            return self.alter_table().map(ddl);
+        }
+        let partitions = self.partition_names()?;
+        let options = self.rest_of_statement()?;
+        Ok(Statement::Analyze(Box::new(AnalyzeTable {
+            incremental: false,
+            no_write_to_binlog: false,
+            tables: vec![table],
+            partitions,
+            options,
+        })))
     }
 
     /// `DROP …`.

@@ -116,12 +116,16 @@ impl Parser<'_> {
     /// `UPDATE`, behind its first word.
     fn update(&mut self, with: Option<With>) -> Outcome<Statement> {
         let optimizer_hints = self.optimizer_hints();
-        self.eat("LOW_PRIORITY");
+        let _ = self.eat_one_of(&["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED"]);
         let ignore = self.eat("IGNORE");
         let tables = self.table_references()?;
+        let several = tables.len() > 1;
         self.expect("SET")?;
         let assignments = self.assignments()?;
         let selection = if self.eat("WHERE") { Some(self.expr()?) } else { None };
+        if several && self.is_one_of(&["ORDER", "LIMIT"]) {
+            return self.unexpected();
+        }
         let order_by = if self.are_keywords(&["ORDER", "BY"]) { self.order_by_list()? } else { Vec::new() };
         let limit = if self.eat("LIMIT") { Some(self.limit_number()?) } else { None };
         let Some(table) = one_table(tables) else { return self.unexpected() };
@@ -144,7 +148,7 @@ impl Parser<'_> {
     /// `DELETE`, behind its first word.
     fn delete(&mut self, with: Option<With>) -> Outcome<Statement> {
         let optimizer_hints = self.optimizer_hints();
-        self.eat("LOW_PRIORITY");
+        let _ = self.eat_one_of(&["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED"]);
         self.eat("QUICK");
         let ignore = self.eat("IGNORE");
         let mut delete = Delete {
@@ -168,6 +172,9 @@ impl Parser<'_> {
         }
         if self.eat("WHERE") {
             delete.selection = Some(self.expr()?);
+        }
+        if !delete.tables.is_empty() && self.is_one_of(&["ORDER", "LIMIT"]) {
+            return self.unexpected();
         }
         if self.are_keywords(&["ORDER", "BY"]) {
             delete.order_by = self.order_by_list()?;

@@ -286,7 +286,7 @@ impl Parser<'_> {
 
     /// What follows `IN`.
     fn in_list(&mut self, expr: Box<Expr>, negated: bool) -> Outcome<Box<Expr>> {
-        if self.is_symbol(Symbol::LeftParen) && self.query_follows(1) {
+        if self.is_symbol(Symbol::LeftParen) && self.query_follows(1) && self.holds_query() {
             let subquery = self.subquery()?;
             return Ok(Box::new(Expr::InSubquery { expr, subquery, negated }));
         }

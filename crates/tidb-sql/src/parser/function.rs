@@ -193,6 +193,9 @@ impl Parser<'_> {
 
     /// One argument.
     fn one_argument(&mut self, upper: &str) -> Outcome<FunctionArg> {
+        if upper == "JSON_OBJECTAGG" {
+            self.eat("ALL");
+        }
         if DATE_ARITHMETIC.contains(&upper) && self.interval_follows() {
             return self.interval().map(|interval| nodes::argument(*interval));
         }

@@ -96,9 +96,9 @@ impl Parser<'_> {
         if self.eat("LINES") {
             loop {
                 if self.eat_all(&["STARTING", "BY"]) {
-                    layout.lines_starting = Some(self.string()?);
+                    layout.lines_starting = Some(self.text_literal()?);
                 } else if self.eat_all(&["TERMINATED", "BY"]) {
-                    layout.lines_terminated = Some(self.string()?);
+                    layout.lines_terminated = Some(self.text_literal()?);
                 } else {
                     break;
                 }
@@ -111,16 +111,16 @@ impl Parser<'_> {
     fn field_layout(&mut self, layout: &mut LoadFormat) -> Outcome<()> {
         loop {
             if self.eat_all(&["TERMINATED", "BY"]) {
-                layout.fields_terminated = Some(self.string()?);
+                layout.fields_terminated = Some(self.text_literal()?);
             } else if self.eat_all(&["OPTIONALLY", "ENCLOSED", "BY"]) {
                 layout.optionally_enclosed = true;
-                layout.enclosed = Some(self.string()?);
+                layout.enclosed = Some(self.text_literal()?);
             } else if self.eat_all(&["ENCLOSED", "BY"]) {
-                layout.enclosed = Some(self.string()?);
+                layout.enclosed = Some(self.text_literal()?);
             } else if self.eat_all(&["ESCAPED", "BY"]) {
-                layout.escaped = Some(self.string()?);
+                layout.escaped = Some(self.text_literal()?);
             } else if self.eat_all(&["DEFINED", "NULL", "BY"]) {
-                layout.null_defined = Some(self.string()?);
+                layout.null_defined = Some(self.text_literal()?);
                 self.eat_all(&["OPTIONALLY", "ENCLOSED"]);
             } else {
                 return Ok(());

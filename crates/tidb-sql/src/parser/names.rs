@@ -79,6 +79,24 @@ impl Parser<'_> {
         Ok(self.unquote(token).into_owned())
     }
 
+    /// A string, or a hexadecimal or bit literal whose bytes are UTF-8.
+    pub(super) fn text_literal(&mut self) -> Outcome<String> {
+        let token = self.peek(0);
+        let text = token.text(self.source);
+        let bytes = match token.kind {
+            TokenKind::Hex => hex_bytes(hex_digits(text)),
+            TokenKind::Bits => bit_bytes(text),
+            _ => return self.string(),
+        };
+        match bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            Some(text) => {
+                self.advance();
+                Ok(text)
+            }
+            None => self.unexpected(),
+        }
+    }
+
     /// An identifier or a string.
     pub(super) fn string_or_identifier(&mut self) -> Outcome<String> {
         if self.kind() == TokenKind::Text { self.string() } else { self.identifier() }
@@ -211,4 +229,25 @@ pub(super) fn hex_digits(text: &str) -> &str {
         Some(digits) => digits,
         None => text.get(2..text.len().saturating_sub(1)).unwrap_or(""),
     }
+}
+
+/// The bytes of hexadecimal digits; an odd number of them is preceded by a zero.
+fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
+    let digits = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect()
+}
+
+/// The bytes of a bit literal, which is filled up with zeros at the front.
+fn bit_bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_start_matches(['0', 'b', 'B', '\'']).trim_end_matches('\'');
+    let digits = format!("{}{digits}", "0".repeat((8 - digits.len() % 8) % 8));
+    digits
+        .as_bytes()
+        .chunks(8)
+        .map(|byte| std::str::from_utf8(byte).ok().and_then(|byte| u8::from_str_radix(byte, 2).ok()))
+        .collect()
 }

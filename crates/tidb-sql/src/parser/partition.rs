@@ -77,11 +77,11 @@ impl Parser<'_> {
                 };
                 PartitionMethod::Key { linear, algorithm, columns: self.optional_columns()? }
             }
-            "RANGE" if self.eat("COLUMNS") => {
+            "RANGE" if self.eat_one_of(&["COLUMNS", "FIELDS"]).is_some() => {
                 PartitionMethod::RangeColumns { columns: self.paren_list(Self::column_name)? }
             }
             "RANGE" => PartitionMethod::Range { expr: self.parenthesized(Self::expr)? },
-            "LIST" if self.eat("COLUMNS") => {
+            "LIST" if self.eat_one_of(&["COLUMNS", "FIELDS"]).is_some() => {
                 PartitionMethod::ListColumns { columns: self.paren_list(Self::column_name)? }
             }
             "LIST" => PartitionMethod::List { expr: self.parenthesized(Self::expr)? },

@@ -143,7 +143,7 @@ impl Parser<'_> {
 
     /// `(query)`, `(expr)`, `(a, b)`.
     fn parentheses(&mut self) -> Outcome<Box<Expr>> {
-        if self.query_follows(1) {
+        if self.query_follows(1) && self.holds_query() {
             return self.subquery().map(|query| Box::new(Expr::Subquery(query)));
         }
         self.expect_symbol(Symbol::LeftParen)?;

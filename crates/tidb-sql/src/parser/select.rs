@@ -46,6 +46,9 @@ impl Parser<'_> {
         while self.kind() == TokenKind::Hint {
             let text = self.advance().text(self.source);
             let text = text.strip_prefix("/*+").and_then(|t| t.strip_suffix("*/")).unwrap_or(text).to_owned();
+            if text.trim().is_empty() {
+                continue;
+            }
             hints.push(OptimizerHint { prefix: String::new(), text, style: OptimizerHintStyle::MultiLine });
         }
         hints

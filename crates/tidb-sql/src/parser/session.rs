@@ -91,6 +91,9 @@ impl Parser<'_> {
             chain = !self.eat("NO");
             self.expect("CHAIN")?;
         }
+        if chain && self.is_keyword("RELEASE") {
+            return self.unexpected();
+        }
         if self.eat_all(&["NO", "RELEASE"]) {
             return Ok((chain, false));
         }

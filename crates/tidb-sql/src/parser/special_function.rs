@@ -85,6 +85,7 @@ impl Parser<'_> {
                 DataType::Unsigned
             }
             "JSON" => DataType::JSON,
+            "REAL" if self.mode.real_as_float => DataType::Float(ExactNumberInfo::None),
             "DOUBLE" | "REAL" => {
                 self.eat("PRECISION");
                 DataType::Double(ExactNumberInfo::None)

@@ -7,7 +7,7 @@ use crate::statement::{ParsedStatement, Statement};
 use crate::utility::{Call, Explain};
 
 /// Statements of TiDB that are known by name only: first words and name.
-const NAMED_ONLY: [(&[&str], &str); 16] = [
+const NAMED_ONLY: [(&[&str], &str); 18] = [
     (&["BACKUP"], "BACKUP"),
     (&["RESTORE"], "RESTORE"),
     (&["OPTIMIZE"], "OPTIMIZE TABLE"),
@@ -24,6 +24,8 @@ const NAMED_ONLY: [(&[&str], &str); 16] = [
     (&["CANCEL"], "CANCEL"),
     (&["PURGE"], "PURGE"),
     (&["REFRESH"], "REFRESH STATS"),
+    (&["INDEX", "ADVISE"], "INDEX ADVISE"),
+    (&["CHANGE"], "CHANGE"),
 ];
 
 impl Parser<'_> {
@@ -185,7 +187,7 @@ impl Parser<'_> {
             true => {
                 self.advance();
                 self.advance();
-                Some(self.string_or_identifier()?)
+                Some(self.format_name()?)
             }
             false => None,
         };
@@ -200,6 +202,11 @@ impl Parser<'_> {
         }
         let statement = Box::new(self.nested(Self::statement)?);
         Ok(Statement::Explain(Box::new(Explain::Statement { analyze, format, statement })))
+    }
+
+    /// The name of an output format, which may be a reserved word (`ROW`).
+    fn format_name(&mut self) -> Outcome<String> {
+        if self.eat("ROW") { Ok("ROW".to_owned()) } else { self.string_or_identifier() }
     }
 
     /// Whether the word that is next starts a statement that can be explained although it could be a table's name.

@@ -70,9 +70,6 @@ impl Parser<'_> {
             create.splits.push(self.split_clause()?);
         }
         let select = self.create_select()?;
-        if !has_elements && select.is_none() {
-            return self.unexpected();
-        }
         create.source = CreateTableSource::Definition { columns, constraints, select };
         Ok(())
     }

@@ -241,6 +241,10 @@ impl Parser<'_> {
                 TableOption::PackKeys
             }
             "TABLESPACE" => TableOption::Tablespace(self.string_or_identifier()?),
+            "STORAGE" if self.eat("ENGINE") => {
+                self.eat_equal();
+                TableOption::Engine(self.string_or_identifier()?)
+            }
             "STORAGE" => TableOption::Storage(self.expect_one_of(&["DISK", "MEMORY"])?.to_owned()),
             "INSERT_METHOD" => {
                 TableOption::InsertMethod(self.expect_one_of(&["NO", "FIRST", "LAST"])?.to_owned())

@@ -42,7 +42,7 @@ impl Parser<'_> {
     pub(super) fn joined_table(&mut self) -> Outcome<TableWithJoins> {
         let relation = self.table_factor()?;
         let mut joins = Vec::new();
-        while self.join(&mut joins)? {}
+        while self.join(&mut joins)? || self.late_constraint(&mut joins)? {}
         Ok(TableWithJoins { relation: *relation, joins })
     }
 
@@ -55,6 +55,36 @@ impl Parser<'_> {
         };
         let operator = self.join_operator(kind)?;
         joins.push(make_join(*relation, operator));
+        Ok(true)
+    }
+
+    /// A condition of a join before the last one: `a JOIN b JOIN c ON … ON …` means `a JOIN (b JOIN c ON …) ON …`.
+    /// False if no condition is next.
+    fn late_constraint(&mut self, joins: &mut Vec<Join>) -> Outcome<bool> {
+        if !self.is_one_of(&["ON", "USING"]) {
+            return Ok(false);
+        }
+        let open = |join: &Join| {
+            matches!(
+                join.join_operator,
+                JoinOperator::Join(JoinConstraint::None)
+                    | JoinOperator::Inner(JoinConstraint::None)
+                    | JoinOperator::CrossJoin(JoinConstraint::None)
+            )
+        };
+        let Some(at) = joins.iter().rposition(open) else { return Ok(false) };
+        let inner = joins.split_off(at + 1);
+        let Some(mut join) = joins.pop() else { return Ok(false) };
+        let constraint = self.join_constraint(true)?;
+        self.grow()?;
+        let table_with_joins = Box::new(TableWithJoins { relation: join.relation, joins: inner });
+        join.relation = TableFactor::NestedJoin { table_with_joins, alias: None };
+        join.join_operator = match join.join_operator {
+            JoinOperator::Inner(_) => JoinOperator::Inner(constraint),
+            JoinOperator::CrossJoin(_) => JoinOperator::CrossJoin(constraint),
+            _ => JoinOperator::Join(constraint),
+        };
+        joins.push(join);
         Ok(true)
     }
 
@@ -140,7 +170,7 @@ impl Parser<'_> {
     fn table_factor(&mut self) -> Outcome<Box<TableFactor>> {
         let lateral = self.eat("LATERAL");
         if self.is_symbol(Symbol::LeftParen) {
-            if self.query_follows(1) && (lateral || self.is_derived_table()) {
+            if self.query_follows(1) && (lateral || self.holds_query()) {
                 return self.derived_table(lateral);
             }
             return self.nested(Self::parenthesized_tables);
@@ -149,7 +179,7 @@ impl Parser<'_> {
     }
 
     /// Whether the parenthesis that is next closes right behind a query: `(SELECT …)`, not `((SELECT …) a JOIN …)`.
-    fn is_derived_table(&self) -> bool {
+    pub(super) fn holds_query(&self) -> bool {
         if !self.symbol_at(1, Symbol::LeftParen) {
             return true;
         }
@@ -281,8 +311,9 @@ impl Parser<'_> {
         self.expect_symbol(Symbol::LeftParen)?;
         let mut index_names = Vec::new();
         while !self.is_symbol(Symbol::RightParen) {
+            let name = self.text(0);
             index_names.push(match self.eat("PRIMARY") {
-                true => sqlparser::ast::Ident::new("PRIMARY"),
+                true => sqlparser::ast::Ident::new(name),
                 false => self.ident()?,
             });
             if !self.eat_symbol(Symbol::Comma) {

@@ -78,7 +78,7 @@ impl Parser<'_> {
             "INT" | "INTEGER" | "INT4" => Family::Integer(TypeName::Int),
             "BIGINT" | "INT8" => Family::Integer(TypeName::BigInt),
             "BIT" => Family::Integer(TypeName::Bit),
-            "YEAR" => Family::Integer(TypeName::Year),
+            "YEAR" | "SQL_TSI_YEAR" => Family::Integer(TypeName::Year),
             "BOOL" | "BOOLEAN" => Family::Boolean,
             "DECIMAL" | "NUMERIC" | "FIXED" | "DEC" => Family::Decimal,
             "FLOAT" | "FLOAT4" => Family::Floating(TypeName::Float),
@@ -125,9 +125,9 @@ impl Parser<'_> {
             "LONG" if self.eat("VARBINARY") => Family::Plain(TypeName::MediumBlob),
             "LONG" => {
                 if self.eat_one_of(&["VARCHAR", "VARCHARACTER"]).is_none()
-                    && self.eat_one_of(&["CHAR", "CHARACTER"]).is_some()
+                    && !self.eat_all(&["CHAR", "VARYING"])
                 {
-                    self.expect("VARYING")?;
+                    self.eat_all(&["CHARACTER", "VARYING"]);
                 }
                 Family::Text(TypeName::MediumText)
             }
@@ -239,35 +239,12 @@ impl Parser<'_> {
     /// `ENUM('a', …)`, `SET('a', …)`. Elements lose their trailing spaces.
     fn element_type(&mut self, name: TypeName) -> Outcome<ColumnType> {
         let mut column_type = ColumnType::new(name);
-        column_type.elements = self.paren_list(Self::element)?;
+        column_type.elements = self.paren_list(Self::text_literal)?;
         for element in &mut column_type.elements {
             element.truncate(element.trim_end_matches(' ').len());
         }
         self.charset_attributes(&mut column_type)?;
         Ok(column_type)
-    }
-
-    /// An element: a string, or a hexadecimal or bit literal that is UTF-8.
-    fn element(&mut self) -> Outcome<String> {
-        use sqlparser::ast::{Expr, Value};
-        if self.kind() == crate::lexer::TokenKind::Text {
-            return self.string();
-        }
-        let position = self.position();
-        let bytes = match self.literal()? {
-            Some(Expr::Value(value)) => match value.value {
-                Value::HexStringLiteral(digits) => hex_bytes(&digits),
-                _ => None,
-            },
-            _ => None,
-        };
-        match bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
-            Some(text) => Ok(text),
-            None => {
-                self.reset(position);
-                self.unexpected()
-            }
-        }
     }
 
     /// `BINARY`, `CHARACTER SET c`, `ASCII`, `UNICODE`, `BYTE`.
@@ -302,13 +279,4 @@ fn as_binary(mut column_type: ColumnType) -> ColumnType {
         };
     }
     column_type
-}
-
-/// Bytes of hexadecimal digits.
-fn hex_bytes(digits: &str) -> Option<Vec<u8>> {
-    digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
-        .collect()
 }

@@ -16,7 +16,7 @@ impl Writer<'_> {
                 if let Some(count) = count {
                     self.plain(" PARTITIONS ");
                     self.number(count);
-                } else {
+                } else if !definitions.is_empty() {
                     self.plain(" (");
                     self.separated(definitions, ", ", Self::partition_definition)?;
                     self.plain(")");

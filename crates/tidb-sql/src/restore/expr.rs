@@ -1,6 +1,6 @@
 //! Expressions.
 
-use sqlparser::ast::{BinaryOperator, CastKind, Expr, Query, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, CastKind, Expr, Function, ObjectNamePart, Query, UnaryOperator, Value};
 
 use super::Written;
 use super::writer::{Writer, unsupported};
@@ -18,7 +18,7 @@ impl Writer<'_> {
             Expr::BinaryOp { .. } => self.binary_ops(expr),
             Expr::UnaryOp { op, expr } => {
                 self.plain(unary_symbol(*op)?);
-                self.expr(expr)
+                self.operand(expr, matches!(op, UnaryOperator::BangNot | UnaryOperator::BitwiseNot))
             }
             Expr::Nested(inner) => self.in_parentheses(|w| w.expr(inner)),
             Expr::Tuple(items) => {
@@ -171,13 +171,27 @@ impl Writer<'_> {
         }
         match leftmost {
             Expr::BinaryOp { left, op, right } => self.function_operator(left, op, right)?,
-            operand => self.expr(operand)?,
+            operand => {
+                let power = chain.last().is_some_and(|(op, _)| **op == BinaryOperator::BitwiseXor);
+                self.operand(operand, power)?;
+            }
         }
         for (op, right) in chain.into_iter().rev() {
             self.plain(binary_symbol(op)?);
-            self.expr(right)?;
+            self.operand(right, binds_like_modulo(op))?;
         }
         Ok(())
+    }
+
+    /// An operand. `MOD(a, b)`, which is written as an operator, stands in parentheses where that would change the
+    /// meaning.
+    fn operand(&mut self, operand: &Expr, tight: bool) -> Written {
+        match operand {
+            Expr::Function(function) if tight && is_modulo(function) => {
+                self.in_parentheses(|w| w.expr(operand))
+            }
+            other => self.expr(other),
+        }
     }
 
     /// An operator that is written as a function.
@@ -283,6 +297,23 @@ fn is_function_operator(left: &Expr, op: &BinaryOperator, right: &Expr) -> bool 
         }
         _ => false,
     }
+}
+
+/// Whether an operator binds at least as strongly as `%`.
+fn binds_like_modulo(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo
+            | BinaryOperator::MyIntegerDivide
+            | BinaryOperator::BitwiseXor
+    )
+}
+
+/// Whether a call is `MOD(a, b)`.
+fn is_modulo(function: &Function) -> bool {
+    matches!(function.name.0.as_slice(), [ObjectNamePart::Identifier(name)] if name.value.eq_ignore_ascii_case("MOD"))
 }
 
 /// A prefix operator's text.

@@ -109,9 +109,9 @@ impl Writer<'_> {
     fn named_function(&mut self, name: &str, list: &FunctionArgumentList) -> Written {
         match (name, list.args.as_slice()) {
             ("MOD", [left, right]) => {
-                self.argument(left)?;
+                self.modulo_operand(left)?;
                 self.plain("%");
-                return self.argument(right);
+                return self.modulo_operand(right);
             }
             ("DEFAULT" | "VALUES", [column]) => {
                 self.plain(name);
@@ -154,10 +154,26 @@ impl Writer<'_> {
                 self.plain(synonym(name));
                 self.plain("(");
                 self.arguments(list)?;
+                let is_separator =
+                    |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::Separator(_));
+                if name == "GROUP_CONCAT" && !list.clauses.iter().any(is_separator) {
+                    self.plain(" SEPARATOR ','");
+                }
             }
         }
         self.plain(")");
         Ok(())
+    }
+
+    /// An argument that becomes the operand of an operator: another operator stands in parentheses. (TiDB leaves them
+    /// out, which changes the meaning.)
+    fn modulo_operand(&mut self, argument: &FunctionArg) -> Written {
+        match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(
+                expr @ (Expr::BinaryOp { .. } | Expr::Interval(_)),
+            )) => self.in_parentheses(|w| w.expr(expr)),
+            other => self.argument(other),
+        }
     }
 
     /// An argument that is a keyword: a unit of time, or the kind of value of a format.

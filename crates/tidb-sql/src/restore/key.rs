@@ -3,7 +3,7 @@
 use sqlparser::ast::Expr;
 
 use super::Written;
-use super::writer::{Writer, unsupported};
+use super::writer::Writer;
 use crate::ddl::{
     ForeignKey, IndexColumn, IndexOptions, IndexPart, IndexPreSplit, IndexType, MatchKind, PrimaryKeyKind,
     ReferenceAction, ReferenceDef, TableConstraint,
@@ -218,10 +218,9 @@ impl Writer<'_> {
     pub(super) fn reference(&mut self, reference: &ReferenceDef) -> Written {
         self.plain("REFERENCES ");
         self.table_name(&reference.table);
-        if reference.columns.is_empty() {
-            return unsupported("REFERENCES without columns");
+        if !reference.columns.is_empty() {
+            self.index_parts(&reference.columns)?;
         }
-        self.index_parts(&reference.columns)?;
         self.plain(match reference.match_kind {
             Some(MatchKind::Full) => " MATCH FULL",
             Some(MatchKind::Partial) => " MATCH PARTIAL",

@@ -219,19 +219,14 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// ` ALGORITHM = …`, ` LOCK = …`; defaults are left out, though their blank stays.
+    /// ` ALGORITHM = …`, ` LOCK = …`; defaults are left out.
     fn algorithm_and_lock(&mut self, algorithm: Option<IndexAlgorithm>, lock: Option<IndexLock>) {
-        if algorithm.is_none() && lock.is_none() {
-            return;
-        }
-        self.plain(" ");
-        let algorithm = algorithm.filter(|algorithm| *algorithm != IndexAlgorithm::Default);
-        if let Some(algorithm) = algorithm {
-            self.plain("ALGORITHM = ");
+        if let Some(algorithm) = algorithm.filter(|algorithm| *algorithm != IndexAlgorithm::Default) {
+            self.plain(" ALGORITHM = ");
             self.plain(algorithm_name(algorithm));
         }
         if let Some(lock) = lock.filter(|lock| *lock != IndexLock::Default) {
-            self.plain(if algorithm.is_some() { " LOCK = " } else { "LOCK = " });
+            self.plain(" LOCK = ");
             self.plain(lock_name(lock));
         }
     }

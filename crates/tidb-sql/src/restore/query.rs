@@ -86,8 +86,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Query blocks with set operators between. Those to the left are written in a loop; a run of
-    /// one operator needs no parentheses wherever it leans.
+    /// Query blocks with set operators between. Those to the left are written in a loop; those to
+    /// the right need no parentheses, because either the operator is the same or `INTERSECT`, which binds stronger.
     fn set_operations(&mut self, body: &SetExpr) -> Written {
         let mut chain = Vec::new();
         let mut leftmost = body;
@@ -104,12 +104,7 @@ impl Writer<'_> {
                 SetOperator::Minus => return unsupported("MINUS"),
             });
             self.plain(if *quantifier == SetQuantifier::All { " ALL " } else { " " });
-            match right.as_ref() {
-                nested @ SetExpr::SetOperation { op: inner, .. } if inner != op => {
-                    self.in_parentheses(|w| w.set_expr(nested))?;
-                }
-                other => self.set_expr(other)?,
-            }
+            self.set_expr(right)?;
         }
         Ok(())
     }
