@@ -131,7 +131,7 @@ impl Exec<'_> {
                     Some(table.columns.len()),
                     &mut subqueries,
                 )?;
-                self.run_subqueries(subqueries).await?;
+                self.run_subqueries(subqueries, &scope).await?;
                 Ok(OnDuplicate::Update(bound))
             }
             Some(other) => Err(SqlError::unsupported(other.to_string())),
@@ -214,7 +214,7 @@ impl Exec<'_> {
         let mut subqueries = Vec::new();
         let bound = self.binder(scope, &mut subqueries, "field list").bind(expr)?;
         if !subqueries.is_empty() {
-            self.run_subqueries(subqueries).await?;
+            self.run_subqueries(subqueries, scope).await?;
         }
         // Division by zero and the like are errors when the value is to be stored.
         let reading = std::mem::replace(&mut self.cx.writing, true);

@@ -150,13 +150,26 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// What the subqueries fail with.
-    pub(crate) async fn run_subqueries(&mut self, subqueries: Vec<Query>) -> Result<()> {
+    pub(crate) async fn run_subqueries(&mut self, subqueries: Vec<Query>, outer: &Scope) -> Result<()> {
         let mut results = Vec::with_capacity(subqueries.len());
         for query in subqueries {
             // A subquery has subqueries of its own; those of this level wait in `results`.
-            results.push(self.query(&query).await?.rows);
+            results.push(self.query(&query).await.map_err(|e| name_correlation(e, outer))?.rows);
         }
         self.cx.subqueries = results;
         Ok(())
+    }
+}
+
+/// A column that a subquery does not know but the query around it does: such subqueries are refused by name.
+fn name_correlation(error: SqlError, outer: &Scope) -> SqlError {
+    if error.code != 1054 {
+        return error;
+    }
+    let name = error.message.split('\'').nth(1).unwrap_or_default();
+    let path: Vec<&str> = name.split('.').collect();
+    match outer.find(&path, "where clause") {
+        Ok(_) => SqlError::unsupported(format!("correlated subqueries (on {name})")),
+        Err(_) => error,
     }
 }

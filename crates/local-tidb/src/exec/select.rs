@@ -18,6 +18,9 @@ use crate::expr::{Expr, ResultType};
 use crate::storage_error::from_client;
 use crate::store::entries;
 
+/// Longest `SLEEP` in seconds: a day.
+const MAX_SLEEP_SECONDS: f64 = 86_400.0;
+
 /// A bound `SELECT`, but for its `FROM`.
 struct Plan {
     conditions: Vec<Expr>,
@@ -46,10 +49,11 @@ impl Exec<'_> {
         let mut from = self.from(&select.from).await?;
         let mut subqueries = Vec::new();
         let plan = self.bind_select(select, &from, order, &mut subqueries)?;
-        self.run_subqueries(subqueries).await?;
-        let plan = self.with_subquery_types(plan);
+        self.run_subqueries(subqueries, &from.scope).await?;
+        let mut plan = self.with_subquery_types(plan);
         let columns = plan.projection.iter().map(|(_, c)| c.clone()).collect();
         if from.relations.is_empty() {
+            self.sleep(&mut plan).await?;
             let row = self.constant_row(&plan)?;
             return self.finish(plan, columns, row, limit);
         }
@@ -85,6 +89,24 @@ impl Exec<'_> {
             grouping.finish(&self.cx)?
         };
         self.finish(plan, columns, rows, limit)
+    }
+
+    /// `SELECT SLEEP(n)`: waits, and puts the function's result in its place.
+    async fn sleep(&self, plan: &mut Plan) -> Result<()> {
+        for (expr, _) in &mut plan.projection {
+            let Expr::Builtin { function, args, ty } = &*expr else { continue };
+            let ([seconds], "sleep") = (args.as_slice(), function.name) else { continue };
+            let value = seconds.eval(&[], &self.cx)?;
+            let seconds = crate::expr::coerce::double(&value, seconds.ty(), &self.cx)?;
+            let Some(seconds) = seconds.filter(|s| *s >= 0.0) else {
+                return Err(SqlError::new(1210, "Incorrect arguments to sleep"));
+            };
+            if !self.describe {
+                tokio::time::sleep(std::time::Duration::from_secs_f64(seconds.min(MAX_SLEEP_SECONDS))).await;
+            }
+            *expr = Expr::constant(Datum::Int(0), ty.clone());
+        }
+        Ok(())
     }
 
     /// The row of a `SELECT` without `FROM`.

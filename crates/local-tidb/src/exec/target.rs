@@ -69,7 +69,7 @@ impl Exec<'_> {
             ));
         }
         let count = limit.map(|l| self.limit_number(l)).transpose()?;
-        self.run_subqueries(subqueries).await?;
+        self.run_subqueries(subqueries, scope).await?;
         let wanted = if keys.is_empty() { count } else { None };
         let access = access::choose(table, &conditions, &self.cx)?;
         let mut reader = TableReader::new(Arc::clone(table), access, self.cx.zone.clone(), None);

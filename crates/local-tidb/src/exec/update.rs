@@ -33,7 +33,7 @@ impl Exec<'_> {
             .target_rows(&table, &scope, update.selection.as_ref(), &update.order_by, update.limit.as_ref())
             .await?;
         let own_subqueries = subqueries;
-        self.run_subqueries(own_subqueries).await?;
+        self.run_subqueries(own_subqueries, &scope).await?;
         let locked = rows.iter().map(|r| entries::record_key(&table, &r.handle).into()).collect();
         self.txn.lock(locked, false).await.map_err(from_client)?;
         let matched = rows.len();

@@ -90,3 +90,29 @@ async fn deep_and_long_expressions_are_answered_or_refused() {
     }
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_supported_is_refused_by_name() {
+    let cluster = Cluster::start().await;
+    let mut c = cluster.session_in("u").await;
+    c.ok("CREATE TABLE a (id INT PRIMARY KEY, n VARCHAR(10))").await;
+    assert_eq!(c.value("SELECT SLEEP(0.01)").await, "0");
+    let refused = [
+        "SELECT id FROM a WHERE EXISTS (SELECT 1 FROM a b WHERE b.id = a.id)",
+        "WITH c AS (SELECT 1) SELECT * FROM c",
+        "CREATE VIEW v AS SELECT 1",
+        "SELECT SLEEP(1) FROM a",
+        "SELECT ROW_NUMBER() OVER () FROM a",
+        "CREATE TABLE p (id INT) PARTITION BY HASH(id) PARTITIONS 2",
+        "CREATE TABLE f (id INT, FULLTEXT KEY (id))",
+        "SET tidb_row_format_version = 1",
+        "UPDATE a, a b SET a.n = 1",
+    ];
+    c.ok("INSERT INTO a VALUES (1,'x')").await;
+    for sql in refused {
+        assert_eq!(c.err(sql).await.code, 1235, "{sql}");
+    }
+    assert_eq!(c.err("SELECT id FROM a WHERE id IN (SELECT nope FROM a)").await.code, 1054);
+    assert_eq!(c.rows("SELECT * FROM a").await, ["1|x"]);
+    cluster.stop().await;
+}

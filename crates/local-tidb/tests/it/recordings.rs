@@ -151,9 +151,12 @@ async fn replay(folder: &Path) {
         serde_json::Deserializer::from_str(json).into_iter().next()?.ok()
     });
     let their_ids = table_ids(recorded_jobs);
-    let pd = tikv_client::PdClient::connect(&[cluster.pd_endpoint.clone()], tikv_client::Security::none())
-        .await
-        .unwrap();
+    let pd = tikv_client::PdClient::connect(
+        std::slice::from_ref(&cluster.pd_endpoint),
+        tikv_client::Security::none(),
+    )
+    .await
+    .unwrap();
     let client = tikv_client::TikvClient::new(pd.clone());
     let snapshot = client.snapshot(pd.get_ts().await.unwrap());
     let mut compared = 0;

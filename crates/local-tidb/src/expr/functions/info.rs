@@ -68,6 +68,7 @@ pub(super) static TABLE: &[Builtin] = &[
     function("row_count", 0, 0, int_type, |c| Ok(Datum::Int(c.cx.facts.row_count))),
     function("found_rows", 0, 0, uint_type, |c| Ok(Datum::Uint(c.cx.facts.found_rows))),
     varying("uuid", 0, 0, text_type, |_| text(uuid())),
+    varying("sleep", 1, 1, int_type, |_| Err(SqlError::unsupported("SLEEP other than as SELECT SLEEP(n)"))),
     function("charset", 1, 1, text_type, |c| collation_name(c, true)),
     function("collation", 1, 1, text_type, |c| collation_name(c, false)),
     function("benchmark", 2, 2, int_type, |_| Err(SqlError::unsupported("BENCHMARK"))),
