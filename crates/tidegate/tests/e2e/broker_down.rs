@@ -1,6 +1,5 @@
 //! The broker goes away under load and comes back.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -39,7 +38,7 @@ async fn an_outage_of_the_broker_is_a_warning_and_loses_nothing() {
     writer.settle(&mut client).await.expect("the table");
     api.wait_caught_up("feed").await;
     let messages = topic::read_all(ports, "outage").await;
-    writer.check(&changes(&messages), &mut HashSet::new());
+    writer.check(&changes(&messages));
     let rows = client.query("SELECT * FROM test.busy").await.expect("rows").rows;
     assert_eq!(rebuild(&messages).remove("busy").unwrap_or_default(), table_of(rows));
     assert!(writer.count() > 100, "only {} transactions", writer.count());
