@@ -17,13 +17,24 @@ fn spilled(dir: &tempfile::TempDir) -> (Sorter, Vec<PathBuf>) {
         wait_writable(&sorter);
     }
     sorter.resolve(1, 1000).unwrap();
-    let files: Vec<_> = fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|suffix| suffix == "run"))
-        .collect();
-    assert!(!files.is_empty());
-    (sorter, files)
+    // The thread may be in the middle of a file.
+    loop {
+        let files = run_files(&dir);
+        let written: u64 = files.iter().map(|path| fs::metadata(path).map_or(0, |data| data.len())).sum();
+        let stats = sorter.stats();
+        let at_rest = stats.bytes_in_memory <= (64 << 10) * 3 / 4;
+        if at_rest && written == stats.bytes_on_disk && files.len() as u64 == stats.files {
+            assert!(!files.is_empty());
+            return (sorter, files);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Spill files in a directory.
+fn run_files(dir: &tempfile::TempDir) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|suffix| suffix == "run")).collect()
 }
 
 #[test]
