@@ -61,3 +61,36 @@ async fn conflicts_are_answered_as_tidb_does() {
     assert_eq!(b.value("SELECT COUNT(*) FROM x").await, "2");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_increments_are_never_lost() {
+    const SESSIONS: usize = 6;
+    const ROUNDS: usize = 20;
+    let cluster = Cluster::start().await;
+    let mut c = cluster.session_in("t").await;
+    c.ok("CREATE TABLE n (id INT PRIMARY KEY, v INT, k INT, UNIQUE KEY (k))").await;
+    c.ok("INSERT INTO n VALUES (1,0,0)").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..SESSIONS {
+        let mut client = cluster.session_in("t").await;
+        tasks.spawn(async move {
+            for round in 0..ROUNDS {
+                if round % 2 == 0 {
+                    client.ok("UPDATE n SET v = v + 1 WHERE id = 1").await;
+                } else {
+                    client.ok("BEGIN; SELECT v FROM n WHERE id = 1 FOR UPDATE").await;
+                    client.ok("UPDATE n SET v = v + 1 WHERE id = 1; COMMIT").await;
+                }
+                let key = 100 + round;
+                let id = 1000 + number * ROUNDS + round;
+                client.ok(&format!("INSERT IGNORE INTO n VALUES ({id}, 0, {key})")).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(c.value("SELECT v FROM n WHERE id = 1").await, (SESSIONS * ROUNDS).to_string());
+    assert_eq!(c.rows("SELECT COUNT(*), COUNT(DISTINCT k) FROM n").await, [format!("{0}|{0}", ROUNDS + 1)]);
+    cluster.stop().await;
+}
