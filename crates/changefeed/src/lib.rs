@@ -18,6 +18,9 @@ mod metrics;
 mod owner;
 mod pipeline;
 mod progress;
+#[cfg(feature = "replay")]
+#[doc(hidden)]
+pub mod replay;
 mod run_once;
 mod signal;
 mod sink;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use change_format::{CanalOptions, LargeMessage};
 use changefeed_config::{
-    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, SinkUri, TableFilter,
+    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, ReplicaConfig, SinkUri, TableFilter,
 };
 use event_sorter::{Sorter, SorterConfig};
+use jiff::tz::TimeZone;
 use kafka_sink::{Compression, ProducerConfig, SaslConfig, TopicSpec};
 use parking_lot::RwLock;
 use tidb_schema::{SchemaHistory, SchemaSnapshot};
@@ -25,7 +26,7 @@ use crate::table::Run;
 use crate::tikv_source::TikvSource;
 
 /// Source events that may wait for the event loop.
-const EVENT_QUEUE: usize = 1024;
+pub(crate) const EVENT_QUEUE: usize = 1024;
 /// Part of a changefeed's memory quota that may be on its way to Kafka: one in this many.
 const IN_FLIGHT_SHARE: usize = 8;
 /// Upper bound of what may be on its way to Kafka, bytes.
@@ -65,10 +66,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Compiles a configuration; every error is one of the user's.
+    /// Compiles the configuration of a changefeed; every error is one of the user's.
     pub(crate) fn new(info: &ChangeFeedInfo) -> Result<Self, FeedError> {
-        let config = &info.config;
-        let uri = SinkUri::parse(&info.sink_uri)?;
+        Self::compile(&info.sink_uri, &info.config)
+    }
+
+    /// Compiles a configuration; every error is one of the user's.
+    pub(crate) fn compile(sink_uri: &str, config: &ReplicaConfig) -> Result<Self, FeedError> {
+        let uri = SinkUri::parse(sink_uri)?;
         let kafka = KafkaOptions::new(&uri, config)?;
         let router = EventRouter::new(&config.sink, &kafka.topic, config.case_sensitive)?;
         let tables = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
@@ -111,8 +116,19 @@ impl Plan {
         }
     }
 
-    /// How messages are rendered, with the size limit that the broker gave.
-    fn canal(&self, context: &Context, max_message_bytes: usize) -> CanalOptions {
+    /// How rows are rendered and routed, with the size limit that the broker gave.
+    pub(crate) fn settings(self, force_replicate: bool, time_zone: TimeZone, max_message_bytes: usize) -> Settings {
+        Settings {
+            canal: Arc::new(self.canal(time_zone, max_message_bytes)),
+            router: self.router,
+            tables: self.tables,
+            events: self.events,
+            force_replicate,
+        }
+    }
+
+    /// How messages are rendered.
+    fn canal(&self, time_zone: TimeZone, max_message_bytes: usize) -> CanalOptions {
         CanalOptions {
             enable_tidb_extension: self.kafka.enable_tidb_extension,
             content_compatible: self.kafka.content_compatible,
@@ -125,7 +141,7 @@ impl Plan {
                 LargeMessageMode::HandleKeyOnly => LargeMessage::HandleKeyOnly,
             },
             max_message_bytes: Some(max_message_bytes),
-            time_zone: context.time_zone.clone(),
+            time_zone,
         }
     }
 }
@@ -154,13 +170,7 @@ pub(crate) async fn run_once(
     let quota = context.quota.child(memory);
     let sorter_config = SorterConfig { memory_limit: memory / SORTER_SHARE, ..SorterConfig::default() };
     let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, quota)?;
-    let settings = Settings {
-        canal: Arc::new(plan.canal(context, limit)),
-        router: plan.router,
-        tables: plan.tables,
-        events: plan.events,
-        force_replicate: info.config.force_replicate,
-    };
+    let settings = plan.settings(info.config.force_replicate, context.time_zone.clone(), limit);
     let run = Arc::new(Run {
         sorter,
         schema: RwLock::new(SchemaHistory::new(schema)),

@@ -1,5 +1,7 @@
 //! A changefeed over real protocols: placement driver, store and broker run in this process; the test plays the SQL
-//! server by writing schema and rows as TiDB does.
+//! server by writing schema and rows as TiDB does. And a changefeed over recorded streams.
 
 mod cluster;
+mod golden;
+mod recordings;
 mod replication;

@@ -1,0 +1,53 @@
+//! Recorded streams of a real cluster through the whole pipeline, compared with what TiCDC sent. The recordings are not
+//! part of the repository: their folder is named by `TIDEGATE_GOLDEN` (default `../shared/golden` beside the
+//! repository); without it the tests say so and pass.
+
+use changefeed::replay::Order;
+use ::golden::Recording;
+
+use crate::golden;
+
+/// All recordings; none, said plainly, if there are none.
+fn recordings() -> Vec<Recording> {
+    let root = ::golden::root();
+    let Some(folders) = ::golden::folders(&root) else {
+        eprintln!("NOT CHECKED: no recordings at {} (set TIDEGATE_GOLDEN)", root.display());
+        return Vec::new();
+    };
+    folders.iter().map(|folder| Recording::load(folder).expect("a readable recording")).collect()
+}
+
+/// Replays variants of all recordings and fails on any difference.
+async fn check_all(order: Order, wanted: impl Fn(&str) -> bool) {
+    let mut failures = Vec::new();
+    for recording in &recordings() {
+        let tape = golden::tape(recording);
+        let variants: Vec<_> = recording.variants().into_iter().filter(|variant| wanted(&variant.name)).collect();
+        for variant in &variants {
+            let name = format!("{} {}", recording.name, variant.name);
+            match golden::check(recording, tape.clone(), variant, order).await {
+                Ok(checked) => {
+                    let comparison = checked.comparison;
+                    eprintln!("{name}: {} messages alike, {} watermarks", comparison.alike, checked.watermarks);
+                    comparison.notes.iter().for_each(|note| eprintln!("  {note}"));
+                    failures.extend(comparison.differences.iter().map(|difference| format!("{name}: {difference}")));
+                }
+                Err(error) => failures.push(format!("{name}: {error}")),
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} differences\n{}", failures.len(), failures.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_turns_recorded_streams_into_the_recorded_messages() {
+    check_all(Order::Tape, |_| true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_messages_do_not_depend_on_which_table_is_ahead() {
+    for seed in [1, 2, 3] {
+        eprintln!("seed {seed}");
+        check_all(Order::Random(seed), |variant| variant == "canal-json").await;
+    }
+}
