@@ -330,8 +330,15 @@ impl Table {
         let segment = Arc::new(Segment::sort(rows));
         segment.debug_check();
         let held = Held { rows: segment.len(), weight: segment.weight() };
-        self.sub(before);
-        self.add(held);
+        // One change, not two: in between, the rows would count as gone, and who waits for memory would go on.
+        self.sub(Held {
+            rows: before.rows.saturating_sub(held.rows),
+            weight: before.weight.saturating_sub(held.weight),
+        });
+        self.add(Held {
+            rows: held.rows.saturating_sub(before.rows),
+            weight: held.weight.saturating_sub(before.weight),
+        });
         reader.runs.push(RunCursor::new(run, Arc::clone(&segment), held)?);
         Some(ToSpill { run, segment })
     }

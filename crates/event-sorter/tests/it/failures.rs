@@ -19,7 +19,7 @@ fn spilled(dir: &tempfile::TempDir) -> (Sorter, Vec<PathBuf>) {
     sorter.resolve(1, 1000).unwrap();
     // The thread may be in the middle of a file.
     loop {
-        let files = run_files(&dir);
+        let files = run_files(dir);
         let written: u64 = files.iter().map(|path| fs::metadata(path).map_or(0, |data| data.len())).sum();
         let stats = sorter.stats();
         let at_rest = stats.bytes_in_memory <= (64 << 10) * 3 / 4;
