@@ -34,6 +34,8 @@ pub(super) struct Listener {
     marks: HashMap<i32, u64>,
     /// Changes in order of arrival.
     received: Vec<Received>,
+    /// Their number, for those who wait for it.
+    arrived: watch::Sender<usize>,
 }
 
 /// Milliseconds since 1970.
@@ -45,7 +47,18 @@ fn now_ms() -> i64 {
 impl Listener {
     /// Reads with a subscription.
     pub(super) fn new(subscription: Subscription) -> Self {
-        Self { subscription, style: Style::of_stdout(), marks: HashMap::new(), received: Vec::new() }
+        Self {
+            subscription,
+            style: Style::of_stdout(),
+            marks: HashMap::new(),
+            received: Vec::new(),
+            arrived: watch::channel(0).0,
+        }
+    }
+
+    /// Number of changes that arrived, as it grows.
+    pub(super) fn arrived(&self) -> watch::Receiver<usize> {
+        self.arrived.subscribe()
     }
 
     /// Waits for a sign of life of the changefeed.
@@ -118,6 +131,7 @@ impl Listener {
             println!("{latency}  {line}");
         }
         self.received.push(Received { event, commit_ts, partition, latency_ms });
+        self.arrived.send_replace(self.received.len());
         Ok(())
     }
 

@@ -25,6 +25,9 @@ use sql_client::{SqlAnswer, SqlClient, SqlRow};
 
 /// Longest time from the start of the stack until everything has arrived.
 const DEMO_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the next step waits for the events of the one before, so that they are printed below it. What is missing
+/// then is found in the end.
+const STEP_PATIENCE: Duration = Duration::from_secs(3);
 /// Changefeed of the demo.
 const CHANGEFEED: &str = "simple-replication-task";
 /// Topic of the demo.
@@ -122,8 +125,9 @@ async fn play(ports: Ports, started: Instant) -> Result<(), Failure> {
     println!("\n latency  event");
     let steps = script::steps();
     let (end, ended) = watch::channel(None);
+    let arrived = listener.arrived();
     let write = async {
-        let rows = write(&steps, SocketAddr::new(HOST, ports.sql)).await?;
+        let rows = write(&steps, SocketAddr::new(HOST, ports.sql), arrived).await?;
         end.send_replace(Some(current_ts(&api).await?));
         Ok(rows)
     };
@@ -143,17 +147,29 @@ async fn play(ports: Ports, started: Instant) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the script; the rows of the table at its end.
-async fn write(steps: &[Step], addr: SocketAddr) -> Result<Vec<SqlRow>, Failure> {
+/// Runs the script, each step when the events of the one before have arrived; the rows of the table at its end.
+async fn write(
+    steps: &[Step],
+    addr: SocketAddr,
+    mut arrived: watch::Receiver<usize>,
+) -> Result<Vec<SqlRow>, Failure> {
     let mut client = SqlClient::connect(addr).await?;
     let style = Style::of_stdout();
-    for statement in steps.iter().flat_map(|step| step.statements) {
-        let answer = run_statement(&mut client, statement).await?;
-        let rows = match answer.affected {
-            0 => String::new(),
-            rows => format!("   -- rows: {rows}"),
-        };
-        println!("     SQL  {}", style.paint(Role::Name, &format!("{statement}{rows}")));
+    let mut events = 0;
+    for step in steps {
+        for statement in step.statements {
+            let answer = run_statement(&mut client, statement).await?;
+            let rows = match answer.affected {
+                0 => String::new(),
+                rows => format!("   -- rows: {rows}"),
+            };
+            println!("     SQL  {}", style.paint(Role::Name, &format!("{statement}{rows}")));
+        }
+        events += step.events.len();
+        let all_here = arrived.wait_for(|arrived| *arrived >= events);
+        if let Ok(Err(closed)) = tokio::time::timeout(STEP_PATIENCE, all_here).await {
+            return Err(closed.into());
+        }
     }
     Ok(run_statement(&mut client, script::READ_BACK).await?.rows)
 }

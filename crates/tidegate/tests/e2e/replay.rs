@@ -8,6 +8,9 @@ use crate::event::{Columns, Event, Operation, Watermark};
 use crate::sql_client::SqlRow;
 use crate::topic::Message;
 
+/// Values of the primary key.
+type Key = Vec<Option<String>>;
+
 /// A change of a row, seen for the first time.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
@@ -54,7 +57,7 @@ fn identity(message: &Message) -> String {
 pub(crate) fn changes(messages: &[Message]) -> Vec<Change> {
     let mut seen = HashSet::new();
     let mut marks: HashMap<i32, u64> = HashMap::new();
-    let mut last: HashMap<(String, Vec<Option<String>>), (i32, u64)> = HashMap::new();
+    let mut last: HashMap<(String, Key), (i32, u64)> = HashMap::new();
     let mut changes = Vec::new();
     for message in messages {
         let place = format!("partition {} offset {}", message.partition, message.offset);
@@ -77,7 +80,7 @@ pub(crate) fn changes(messages: &[Message]) -> Vec<Change> {
         let images =
             <[_; 1]>::try_from(row.rows).unwrap_or_else(|rows| panic!("{place}: {} rows", rows.len()));
         let [images] = images;
-        let key: Vec<_> =
+        let key: Key =
             row.keys.iter().map(|name| images.data.get(name).flatten().map(str::to_owned)).collect();
         assert!(!key.is_empty(), "{place}: no key");
         if let Some((partition, before)) =
@@ -107,7 +110,7 @@ pub(crate) fn check_watermarks(messages: &[Message]) {
 }
 
 /// Rows of a table by their key.
-pub(crate) type Table = BTreeMap<Vec<Option<String>>, SqlRow>;
+pub(crate) type Table = BTreeMap<Key, SqlRow>;
 
 /// The tables that a consumer has which applies every message as it comes.
 pub(crate) fn rebuild(messages: &[Message]) -> BTreeMap<String, Table> {
@@ -116,7 +119,7 @@ pub(crate) fn rebuild(messages: &[Message]) -> BTreeMap<String, Table> {
         let Event::Row(row) = message.event() else { continue };
         let table = tables.entry(row.table.clone()).or_default();
         for images in row.rows {
-            let key: Vec<_> =
+            let key: Key =
                 row.keys.iter().map(|name| images.data.get(name).flatten().map(str::to_owned)).collect();
             match row.operation {
                 Operation::Delete => table.remove(&key),
