@@ -35,7 +35,10 @@ async fn main() -> ExitCode {
     let mut totals = Totals::default();
     for root in roots {
         let Some(folders) = golden::folders(&root) else {
-            println!("no recordings at {}: name a folder that holds some, or set TIDEGATE_GOLDEN", root.display());
+            println!(
+                "no recordings at {}: name a folder that holds some, or set TIDEGATE_GOLDEN",
+                root.display()
+            );
             totals.wrong += 1;
             continue;
         };

@@ -20,8 +20,6 @@ use crate::source::{Source, SourceEvent};
 use crate::table::{Run, TablePipe};
 use crate::worker::WorkerPool;
 
-/// Shortest pause between two watermarks, unless nothing was sent for longer: consumers need them, but not each 20 ms.
-const WATERMARK_INTERVAL: Duration = Duration::from_millis(200);
 /// Source events that are handled before progress is looked at.
 const EVENTS_PER_TURN: usize = 256;
 /// How often progress is reported when nothing happens.
@@ -274,9 +272,14 @@ impl Pipeline {
             }
         }
         let names = effect.events.iter().flat_map(|event| {
-            event.old_name.iter().map(|(schema, _)| schema.to_lowercase()).chain([event.schema.to_lowercase()])
+            event
+                .old_name
+                .iter()
+                .map(|(schema, _)| schema.to_lowercase())
+                .chain([event.schema.to_lowercase()])
         });
-        let changed = effect.changes.iter().filter_map(|change| change.latest()).map(|table| table.schema.l.clone());
+        let changed =
+            effect.changes.iter().filter_map(|change| change.latest()).map(|table| table.schema.l.clone());
         let concern = Concern {
             tables: effect.affected().into_iter().collect(),
             schemas: names.chain(changed).collect(),
@@ -344,6 +347,10 @@ impl Pipeline {
         let tables = &self.tables;
         let checkpoint = |id: i64| tables.get(&id).map(|entry| entry.checkpoint_ts);
         let Some((key, effect)) = self.barriers.ready(checkpoint) else { return Ok(false) };
+        // Before consumers hear of it: the user must decide first, and the DDL comes again when the changefeed goes on.
+        for change in &effect.changes {
+            self.run.settings.check_still_eligible(change)?;
+        }
         let messages = self.run.settings.ddl_messages(effect)?;
         if messages.is_empty() {
             self.release(key)?;
@@ -373,9 +380,6 @@ impl Pipeline {
     /// A DDL was delivered: its tables go on, dropped ones end.
     fn release(&mut self, key: DdlKey) -> Result<(), FeedError> {
         let Some((effect, concerned)) = self.barriers.release(key) else { return Ok(()) };
-        for change in &effect.changes {
-            self.run.settings.check_still_eligible(change)?;
-        }
         let wanted: HashSet<i64> = effect
             .changes
             .iter()
@@ -425,9 +429,13 @@ impl Pipeline {
     /// Tells consumers how far the changefeed has got. One watermark at a time: the next carries the newest ts.
     fn send_watermark(&mut self, checkpoint: u64) {
         let (last, at) = self.last_watermark;
+        if !self.run.settings.canal.enable_tidb_extension || checkpoint <= last {
+            return;
+        }
         let free = self.watermark.as_ref().is_none_or(|batch| batch.is_done());
-        if !self.run.settings.canal.enable_tidb_extension || !free || checkpoint <= last || at.elapsed() < WATERMARK_INTERVAL
-        {
+        let is_time = free && at.elapsed() >= self.run.watermark_interval;
+        // The last one, at the target, can't wait for its time: there is no later turn.
+        if !is_time && checkpoint < self.target_ts {
             return;
         }
         let value = encode_watermark(checkpoint, unix_ms());

@@ -1,11 +1,13 @@
 //! Builds a run of a changefeed from its configuration and carries it out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use change_format::{CanalOptions, LargeMessage};
 use changefeed_config::{
-    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, ReplicaConfig, SinkUri, TableFilter,
+    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, ReplicaConfig, SinkUri,
+    TableFilter,
 };
 use event_sorter::{Sorter, SorterConfig};
 use jiff::tz::TimeZone;
@@ -27,6 +29,8 @@ use crate::tikv_source::TikvSource;
 
 /// Source events that may wait for the event loop.
 pub(crate) const EVENT_QUEUE: usize = 1024;
+/// Shortest pause between two watermarks, unless nothing was sent for longer: consumers need them, but not each 20 ms.
+const WATERMARK_INTERVAL: Duration = Duration::from_millis(200);
 /// Part of a changefeed's memory quota that may be on its way to Kafka: one in this many.
 const IN_FLIGHT_SHARE: usize = 8;
 /// Upper bound of what may be on its way to Kafka, bytes.
@@ -42,8 +46,9 @@ const META_SCAN_LIMIT: usize = 1024;
 
 /// Reads the schema at `ts`.
 pub(crate) async fn load_schema(tikv: &TikvClient, ts: u64) -> Result<SchemaSnapshot, FeedError> {
-    let failed =
-        |e: tikv_client::Error| FeedError::new("CDC:ErrMetaListDatabases", format!("meta store list databases: {e}"));
+    let failed = |e: tikv_client::Error| {
+        FeedError::new("CDC:ErrMetaListDatabases", format!("meta store list databases: {e}"))
+    };
     let mut scanner = tikv.snapshot(ts).scanner(META_START, META_END, false).limit(META_SCAN_LIMIT);
     let mut pairs: Vec<(Bytes, Bytes)> = Vec::new();
     while let Some(batch) = scanner.next_batch().await.map_err(failed)? {
@@ -83,8 +88,9 @@ impl Plan {
 
     /// The producer's settings.
     pub(crate) fn producer(&self, context: &Context, id: &str) -> ProducerConfig {
-        let generated = format!("TiCDC_producer_{}_{}_{id}", context.advertise_addr, crate::metadata::DEFAULT_KEYSPACE)
-            .replace(['?', ':', ',', '"'], "_");
+        let generated =
+            format!("TiCDC_producer_{}_{}_{id}", context.advertise_addr, crate::metadata::DEFAULT_KEYSPACE)
+                .replace(['?', ':', ',', '"'], "_");
         let kafka = &self.kafka;
         ProducerConfig {
             brokers: kafka.brokers.clone(),
@@ -117,7 +123,12 @@ impl Plan {
     }
 
     /// How rows are rendered and routed, with the size limit that the broker gave.
-    pub(crate) fn settings(self, force_replicate: bool, time_zone: TimeZone, max_message_bytes: usize) -> Settings {
+    pub(crate) fn settings(
+        self,
+        force_replicate: bool,
+        time_zone: TimeZone,
+        max_message_bytes: usize,
+    ) -> Settings {
         Settings {
             canal: Arc::new(self.canal(time_zone, max_message_bytes)),
             router: self.router,
@@ -178,6 +189,7 @@ pub(crate) async fn run_once(
         signal,
         settings,
         in_flight_limit: (memory / IN_FLIGHT_SHARE).min(MAX_IN_FLIGHT),
+        watermark_interval: WATERMARK_INTERVAL,
     });
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender));

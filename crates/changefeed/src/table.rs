@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use event_sorter::{Batch as SortedBatch, FetchLimit, SortedRow, Sorter};
 use parking_lot::{Mutex, RwLock};
@@ -31,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) settings: Settings,
     /// Tables wait while more than this is in flight, bytes.
     pub(crate) in_flight_limit: usize,
+    /// Shortest pause between two watermarks.
+    pub(crate) watermark_interval: Duration,
 }
 
 /// Not queued.
@@ -170,7 +173,8 @@ impl TablePipe {
     fn send(&self, sorted: SortedBatch) -> Result<(), FeedError> {
         let Some(first) = sorted.rows.first() else { return Ok(()) };
         let signal = Arc::clone(&self.run.signal);
-        let batch = Batch::open(self.id, first.commit_ts, sorted.complete_ts.max(first.commit_ts - 1), signal);
+        let batch =
+            Batch::open(self.id, first.commit_ts, sorted.complete_ts.max(first.commit_ts - 1), signal);
         self.progress.lock().begin(Arc::clone(&batch));
         let encoding = &mut *self.encoding.lock();
         let mut transactions = sorted.transactions().peekable();

@@ -16,7 +16,11 @@ pub(crate) enum Pair<'a, T> {
 }
 
 /// Aligns two lists: after a difference they go on at the nearest place where they agree again.
-pub(crate) fn align<'a, T>(left: &[&'a T], right: &[&'a T], same: impl Fn(&T, &T) -> bool) -> Vec<Pair<'a, T>> {
+pub(crate) fn align<'a, T>(
+    left: &[&'a T],
+    right: &[&'a T],
+    same: impl Fn(&T, &T) -> bool,
+) -> Vec<Pair<'a, T>> {
     let (mut left, mut right) = (left.iter(), right.iter());
     let mut pairs = Vec::new();
     while let (Some(a), Some(b)) = (left.as_slice().first(), right.as_slice().first()) {

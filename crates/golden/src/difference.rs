@@ -40,11 +40,19 @@ fn excerpt(text: &str, at: usize) -> String {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.first_byte();
-        let side = |text: &Option<String>| text.as_ref().map_or_else(|| "nothing".to_owned(), |text| excerpt(text, at));
+        let side = |text: &Option<String>| {
+            text.as_ref().map_or_else(|| "nothing".to_owned(), |text| excerpt(text, at))
+        };
         let byte = match (&self.recorded, &self.ours) {
             (Some(_), Some(_)) => format!(", first differing byte {at}"),
             _ => String::new(),
         };
-        write!(f, "{}{byte}\n    recorded {}\n    ours     {}", self.place, side(&self.recorded), side(&self.ours))
+        write!(
+            f,
+            "{}{byte}\n    recorded {}\n    ours     {}",
+            self.place,
+            side(&self.recorded),
+            side(&self.ours)
+        )
     }
 }

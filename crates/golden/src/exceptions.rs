@@ -62,10 +62,11 @@ pub(crate) fn check_forced(
         let message = Comparable::new(recorded.key.as_deref(), &recorded.value, true)?;
         forced.extend(message.map(|message| (message.key, message.without_extension)));
     }
-    let (alike, other): (Vec<_>, Vec<_>) = ours.iter().partition(|message| {
-        forced.contains(&(message.key.clone(), message.without_extension.clone()))
-    });
-    let wrong = |message: &Comparable| Difference::ours(format!("{place}, not in {FORCED} either"), &message.text);
+    let (alike, other): (Vec<_>, Vec<_>) = ours
+        .iter()
+        .partition(|message| forced.contains(&(message.key.clone(), message.without_extension.clone())));
+    let wrong =
+        |message: &Comparable| Difference::ours(format!("{place}, not in {FORCED} either"), &message.text);
     differences.extend(other.into_iter().map(wrong));
     Ok(alike.len())
 }

@@ -63,8 +63,10 @@ pub(crate) fn fill_gaps(frames: Vec<ChangeDataEvent>) -> (Vec<ChangeDataEvent>, 
         let lost = losses(&frame);
         whole.push(frame);
         for (region, successors) in lost {
-            let silent: Vec<u64> =
-                successors.into_iter().filter(|id| last_scan.get(id).is_none_or(|scan| *scan <= at)).collect();
+            let silent: Vec<u64> = successors
+                .into_iter()
+                .filter(|id| last_scan.get(id).is_none_or(|scan| *scan <= at))
+                .collect();
             let after_ts = known.resolved.remove(&region).unwrap_or(0);
             if silent.is_empty() {
                 continue;
@@ -196,10 +198,10 @@ mod tests {
         assert_eq!(gaps.len(), 1);
         assert!(gaps.iter().all(|gap| (gap.region, gap.frame, gap.after_ts) == (2, 2, 7 << 18)));
         assert!(gaps.iter().all(|gap| gap.lacks(8) && !gap.lacks(6)));
-        let ids: BTreeSet<u64> = whole.last().and_then(|frame| frame.resolved_ts.as_ref()).map_or_else(
-            BTreeSet::new,
-            |batch| batch.regions.iter().copied().collect(),
-        );
+        let ids: BTreeSet<u64> = whole
+            .last()
+            .and_then(|frame| frame.resolved_ts.as_ref())
+            .map_or_else(BTreeSet::new, |batch| batch.regions.iter().copied().collect());
         assert_eq!(ids, BTreeSet::from([2, 3]), "at the ts of region 1");
         let (unchanged, gaps) = fill_gaps([frames, vec![empty_scans(&[2, 3])]].concat());
         assert!(gaps.is_empty() && unchanged.len() == 5, "a recorder that went on lost nothing");

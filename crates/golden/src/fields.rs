@@ -39,13 +39,14 @@ impl Fields {
 
     /// The members that satisfy `keep` as an object again; `mysqlType`, which has no order, in order of names.
     pub(crate) fn render(&self, keep: impl Fn(&str) -> bool) -> String {
-        let members = self.0.iter().filter(|(name, _)| keep(name)).map(|(name, raw)| match Self::parse(raw) {
-            Ok(mut types) if name == "mysqlType" => {
-                types.0.sort();
-                (name.as_str(), object(types.0.iter().map(|(name, raw)| (name.as_str(), raw.clone()))))
-            }
-            _ => (name.as_str(), raw.clone()),
-        });
+        let members =
+            self.0.iter().filter(|(name, _)| keep(name)).map(|(name, raw)| match Self::parse(raw) {
+                Ok(mut types) if name == "mysqlType" => {
+                    types.0.sort();
+                    (name.as_str(), object(types.0.iter().map(|(name, raw)| (name.as_str(), raw.clone()))))
+                }
+                _ => (name.as_str(), raw.clone()),
+            });
         object(members)
     }
 }
@@ -86,7 +87,8 @@ mod tests {
 
     #[test]
     fn only_mysql_types_are_sorted() {
-        let fields = Fields::parse(r#"{"ts":1,"mysqlType":{"b":"x","a":"y"},"data":[{"b":"1","a":"2"}]}"#).unwrap();
+        let fields =
+            Fields::parse(r#"{"ts":1,"mysqlType":{"b":"x","a":"y"},"data":[{"b":"1","a":"2"}]}"#).unwrap();
         assert_eq!(
             fields.render(|name| name != "ts"),
             r#"{"mysqlType":{"a":"y","b":"x"},"data":[{"b":"1","a":"2"}]}"#

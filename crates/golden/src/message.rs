@@ -76,7 +76,11 @@ pub(crate) struct Comparable {
 
 impl Comparable {
     /// The comparable form of a message; `None` for a watermark.
-    pub(crate) fn new(key: Option<&[u8]>, value: &str, sql_is_final: bool) -> Result<Option<Self>, GoldenError> {
+    pub(crate) fn new(
+        key: Option<&[u8]>,
+        value: &str,
+        sql_is_final: bool,
+    ) -> Result<Option<Self>, GoldenError> {
         let fields = Fields::parse(value)?;
         if fields.string("type") == "TIDB_WATERMARK" {
             return Ok(None);

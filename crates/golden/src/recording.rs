@@ -104,7 +104,8 @@ impl Recording {
         };
         let tape = read_json(folder, "tape.json")?;
         let regions = tape["regions"].as_array().and_then(|list| list.iter().map(region).collect());
-        let frames = read_frames(&read(folder, "feed.bin")?).ok_or_else(|| content(folder, "feed.bin", "cut"))?;
+        let frames =
+            read_frames(&read(folder, "feed.bin")?).ok_or_else(|| content(folder, "feed.bin", "cut"))?;
         let (frames, gaps) = fill_gaps(frames);
         Ok(Self {
             name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -121,16 +122,19 @@ impl Recording {
 
     /// The Canal-JSON changefeeds of the reference system.
     pub fn variants(&self) -> Vec<Variant> {
-        let canal = |feed: &&Value| feed["variant"].as_str().is_some_and(|name| name.starts_with("canal-json"));
+        let canal =
+            |feed: &&Value| feed["variant"].as_str().is_some_and(|name| name.starts_with("canal-json"));
         self.of_capture("new").filter(canal).filter_map(variant).collect()
     }
 
     /// What the reference system sent.
     pub fn messages(&self, variant: &str) -> Result<Vec<Recorded>, GoldenError> {
         let name = format!("new/{variant}.jsonl");
-        let text = String::from_utf8(read(&self.folder, &name)?).map_err(|e| content(&self.folder, &name, e))?;
+        let text =
+            String::from_utf8(read(&self.folder, &name)?).map_err(|e| content(&self.folder, &name, e))?;
         let line = |(at, line): (usize, &str)| {
-            read_line(line).ok_or_else(|| content(&self.folder, &name, format!("line {} is no message", at + 1)))
+            read_line(line)
+                .ok_or_else(|| content(&self.folder, &name, format!("line {} is no message", at + 1)))
         };
         text.lines().enumerate().map(line).collect()
     }

@@ -60,6 +60,8 @@ pub struct Replay {
     pub start_ts: u64,
     /// The replay ends when everything up to this ts was delivered.
     pub until_ts: u64,
+    /// Target ts of the changefeed, at which it ends by itself; zero for none.
+    pub target_ts: u64,
     /// Folder for spilled rows; must exist and belong to this replay alone.
     pub scratch: PathBuf,
     /// In which order subscriptions get their events.
@@ -97,13 +99,18 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
         signal: Arc::new(Signal::default()),
         settings: plan.settings(replay.config.force_replicate, replay.time_zone, limit),
         in_flight_limit: IN_FLIGHT_LIMIT,
+        // As many as can be, since each is checked.
+        watermark_interval: Duration::ZERO,
     });
-    let workers = WorkerPool::start(ENCODER_THREADS)
-        .map_err(|e| FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}")))?;
+    let workers = WorkerPool::start(ENCODER_THREADS).map_err(|e| {
+        FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}"))
+    })?;
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let source = Arc::new(TapeSource::new(replay.tape, replay.order, sender));
-    let (report, mut progress) = watch::channel(Report { checkpoint_ts: replay.start_ts, ..Report::default() });
-    let pipeline = Pipeline::new(run, Arc::new(workers), source, events, replay.start_ts, 0, report);
+    let (report, mut progress) =
+        watch::channel(Report { checkpoint_ts: replay.start_ts, ..Report::default() });
+    let pipeline =
+        Pipeline::new(run, Arc::new(workers), source, events, replay.start_ts, replay.target_ts, report);
     let stop = CancellationToken::new();
     let mut running = tokio::spawn(pipeline.run(replay.start_ts, stop.clone()));
     let ended = tokio::select! {

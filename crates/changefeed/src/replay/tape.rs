@@ -77,7 +77,9 @@ fn items(frame: ChangeDataEvent) -> Vec<Item> {
         items.push(Item { region: event.region_id, what });
     }
     if let Some(resolved) = frame.resolved_ts {
-        items.extend(resolved.regions.iter().map(|region| Item { region: *region, what: What::Resolved(resolved.ts) }));
+        items.extend(
+            resolved.regions.iter().map(|region| Item { region: *region, what: What::Resolved(resolved.ts) }),
+        );
     }
     items
 }

@@ -83,7 +83,8 @@ impl Shared {
     /// Lets one subscription play on; `None` if all are at the end.
     fn step(&self, random: Option<&mut SmallRng>) -> Option<Vec<SourceEvent>> {
         let mut subscriptions = self.subscriptions.lock();
-        let positions = subscriptions.iter().enumerate().filter_map(|(at, s)| Some((s.position(&self.tape)?, at)));
+        let positions =
+            subscriptions.iter().enumerate().filter_map(|(at, s)| Some((s.position(&self.tape)?, at)));
         let chosen = match random {
             None => positions.min(),
             Some(random) => {

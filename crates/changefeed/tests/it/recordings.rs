@@ -2,8 +2,8 @@
 //! part of the repository: their folder is named by `TIDEGATE_GOLDEN` (default `../shared/golden` beside the
 //! repository); without it the tests say so and pass.
 
-use changefeed::replay::Order;
 use ::golden::Recording;
+use changefeed::replay::Order;
 
 use crate::golden;
 
@@ -22,15 +22,21 @@ async fn check_all(order: Order, wanted: impl Fn(&str) -> bool) {
     let mut failures = Vec::new();
     for recording in &recordings() {
         let tape = golden::tape(recording);
-        let variants: Vec<_> = recording.variants().into_iter().filter(|variant| wanted(&variant.name)).collect();
+        let variants: Vec<_> =
+            recording.variants().into_iter().filter(|variant| wanted(&variant.name)).collect();
         for variant in &variants {
             let name = format!("{} {}", recording.name, variant.name);
             match golden::check(recording, tape.clone(), variant, order).await {
                 Ok(checked) => {
                     let comparison = checked.comparison;
-                    eprintln!("{name}: {} messages alike, {} watermarks", comparison.alike, checked.watermarks);
+                    eprintln!(
+                        "{name}: {} messages alike, {} watermarks",
+                        comparison.alike, checked.watermarks
+                    );
                     comparison.notes.iter().for_each(|note| eprintln!("  {note}"));
-                    failures.extend(comparison.differences.iter().map(|difference| format!("{name}: {difference}")));
+                    failures.extend(
+                        comparison.differences.iter().map(|difference| format!("{name}: {difference}")),
+                    );
                 }
                 Err(error) => failures.push(format!("{name}: {error}")),
             }
@@ -50,4 +56,34 @@ async fn the_messages_do_not_depend_on_which_table_is_ahead() {
         eprintln!("seed {seed}");
         check_all(Order::Random(seed), |variant| variant == "canal-json").await;
     }
+}
+
+/// The commit ts of a row or DDL, or the ts of a watermark.
+fn ts_of(value: &str, name: &str) -> Option<u64> {
+    let message: serde_json::Value = serde_json::from_str(value).expect("json");
+    message["_tidb"][name].as_u64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changefeed_with_a_target_sends_what_is_up_to_it_and_a_last_watermark() {
+    let recordings = recordings();
+    let Some(recording) = recordings.iter().find(|recording| recording.name == "07_transactions") else {
+        return;
+    };
+    let variant =
+        recording.variants().into_iter().find(|v| v.name == "canal-json-extension").expect("variant");
+    let recorded = recording.messages(&variant.name).expect("messages");
+    let mut commits: Vec<u64> = recorded.iter().filter_map(|m| ts_of(&m.value, "commitTs")).collect();
+    commits.sort_unstable();
+    let target_ts = commits[commits.len() / 2];
+    let replayed =
+        golden::run(recording, golden::tape(recording), &variant, Order::Tape, target_ts).await.expect("run");
+    assert!(replayed.error.is_none());
+    assert_eq!(replayed.checkpoint_ts, target_ts);
+    let values: Vec<&str> =
+        replayed.messages.iter().map(|message| std::str::from_utf8(&message.value).expect("text")).collect();
+    let sent: Vec<u64> = values.iter().filter_map(|value| ts_of(value, "commitTs")).collect();
+    assert_eq!(sent.len(), commits.iter().filter(|ts| **ts <= target_ts).count());
+    assert!(sent.iter().all(|ts| *ts <= target_ts));
+    assert_eq!(values.last().and_then(|value| ts_of(value, "watermarkTs")), Some(target_ts));
 }

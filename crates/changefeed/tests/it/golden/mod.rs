@@ -34,7 +34,8 @@ pub(crate) struct Checked {
 
 /// The tape of a recording.
 pub(crate) fn tape(recording: &Recording) -> Arc<Tape> {
-    let region = |region: &golden::Region| TapeRegion::new(region.id, region.version, &region.start, &region.end);
+    let region =
+        |region: &golden::Region| TapeRegion::new(region.id, region.version, &region.start, &region.end);
     Arc::new(Tape::new(recording.regions.iter().map(region).collect(), recording.frames.clone()))
 }
 
@@ -45,7 +46,7 @@ pub(crate) async fn check(
     variant: &Variant,
     order: Order,
 ) -> Result<Checked, CheckError> {
-    let replayed = run(recording, tape, variant, order).await?;
+    let replayed = run(recording, tape, variant, order, 0).await?;
     let (ending, end_ts) = match &replayed.error {
         None => (Ending::Complete, recording.end_ts),
         // A stop is right where the classic capture stops, too.
@@ -61,16 +62,19 @@ pub(crate) async fn check(
     Ok(Checked { comparison, watermarks })
 }
 
-/// Replays a recording with the settings of one changefeed.
-async fn run(
+/// Replays a recording with the settings of one changefeed: up to `target_ts`, or if that is zero to the end of the
+/// script.
+pub(crate) async fn run(
     recording: &Recording,
     tape: Arc<Tape>,
     variant: &Variant,
     order: Order,
+    target_ts: u64,
 ) -> Result<Replayed, CheckError> {
     let scratch = tempfile::tempdir().map_err(|error| CheckError::Recording(error.to_string()))?;
     let config = api_json::from_api(variant.replica_config.clone()).map_err(FeedError::from)?;
-    let partitions = i32::try_from(variant.partitions).map_err(|error| CheckError::Recording(error.to_string()))?;
+    let partitions =
+        i32::try_from(variant.partitions).map_err(|error| CheckError::Recording(error.to_string()))?;
     let request = Replay {
         sink_uri: format!("kafka://127.0.0.1:9092/golden?{}", variant.sink_uri_query),
         config,
@@ -80,7 +84,8 @@ async fn run(
         meta: recording.meta.clone(),
         tape,
         start_ts: recording.start_ts,
-        until_ts: recording.end_ts,
+        until_ts: if target_ts == 0 { recording.end_ts } else { u64::MAX },
+        target_ts,
         scratch: scratch.path().to_owned(),
         order,
     };
