@@ -59,7 +59,12 @@ pub(crate) struct Membership {
 
 impl Membership {
     /// A capture that is not registered yet.
-    pub(crate) fn new(info: CaptureInfo, context: Arc<Context>, metadata: Arc<MetadataStore>, config: &CaptureConfig) -> Self {
+    pub(crate) fn new(
+        info: CaptureInfo,
+        context: Arc<Context>,
+        metadata: Arc<MetadataStore>,
+        config: &CaptureConfig,
+    ) -> Self {
         let (session_ttl, owner, resign) = (config.session_ttl, ArcSwapOption::empty(), Notify::new());
         Self { info, metadata, context, session_ttl, owner, resign, settled: watch::Sender::new(false) }
     }
@@ -105,7 +110,8 @@ impl Membership {
     pub(crate) async fn captures(&self) -> Result<Vec<(CaptureInfo, bool)>, tikv_client::Error> {
         let owner = self.owner_id().await?;
         let listing = self.etcd().get_prefix(format!("{}/capture/", self.metadata.meta_base())).await?;
-        let parse = |kv: &tikv_proto::etcdserverpb::KeyValue| serde_json::from_slice::<CaptureInfo>(&kv.value).ok();
+        let parse =
+            |kv: &tikv_proto::etcdserverpb::KeyValue| serde_json::from_slice::<CaptureInfo>(&kv.value).ok();
         Ok(listing
             .kvs
             .iter()
@@ -173,7 +179,12 @@ impl Membership {
     }
 
     /// One candidacy: waits for its turn, is the owner, and gives up.
-    async fn term(&self, lease: i64, alive: &KeepAlive, stop: &CancellationToken) -> Result<(), tikv_client::Error> {
+    async fn term(
+        &self,
+        lease: i64,
+        alive: &KeepAlive,
+        stop: &CancellationToken,
+    ) -> Result<(), tikv_client::Error> {
         let key = format!("{}{lease:x}", self.owner_prefix());
         self.etcd().put(key.clone(), self.info.id.clone(), lease).await?;
         let create_revision = tokio::select! {
@@ -217,7 +228,8 @@ impl Membership {
                 Some(first) if first.key == key.as_bytes() => return Ok(first.create_revision),
                 _ => {
                     self.settled.send_replace(true);
-                    let options = WatchOptions::prefix(self.owner_prefix()).from_revision(listing.revision + 1);
+                    let options =
+                        WatchOptions::prefix(self.owner_prefix()).from_revision(listing.revision + 1);
                     self.etcd().watch(options).next().await?;
                 }
             }

@@ -32,12 +32,18 @@ struct MemoryCollector {
 impl Collector for MemoryCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let quota = ConstGauge::new(self.quota.limit() as i64);
-        let descriptor = encoder.encode_descriptor("memory_quota_bytes", "Memory for changefeeds", None, quota.metric_type())?;
+        let descriptor = encoder.encode_descriptor(
+            "memory_quota_bytes",
+            "Memory for changefeeds",
+            None,
+            quota.metric_type(),
+        )?;
         quota.encode(descriptor)?;
         for stage in Stage::ALL {
             let used = ConstGauge::new(self.quota.used_by(stage) as i64);
             let name = format!("memory_{}_bytes", stage.name());
-            let descriptor = encoder.encode_descriptor(&name, "Memory in use by a stage", None, used.metric_type())?;
+            let descriptor =
+                encoder.encode_descriptor(&name, "Memory in use by a stage", None, used.metric_type())?;
             used.encode(descriptor)?;
         }
         Ok(())
@@ -52,7 +58,11 @@ impl Metrics {
         cdc.register(&mut registry);
         registry.register_collector(Box::new(MemoryCollector { quota }));
         let ownership = Counter::default();
-        registry.sub_registry_with_prefix("owner").register("ownership_counter", "Owner of the cluster", ownership.clone());
+        registry.sub_registry_with_prefix("owner").register(
+            "ownership_counter",
+            "Owner of the cluster",
+            ownership.clone(),
+        );
         Self { registry: Arc::new(Mutex::new(registry)), ownership }
     }
 

@@ -19,7 +19,8 @@ const SPECIAL: [(&str, &str, &str); 10] = [
     ("scheduler", "force-split", "force-split"),
 ];
 /// Keys of `[sink]` that only the stored form has, or that are empty in the API.
-const HIDDEN: [(&str, &str); 3] = [("", "sql-mode"), ("filter", "ignore-txn-start-ts"), ("filter", "event-filters")];
+const HIDDEN: [(&str, &str); 3] =
+    [("", "sql-mode"), ("filter", "ignore-txn-start-ts"), ("filter", "event-filters")];
 
 /// The config in the API's spelling.
 pub fn to_api(config: &ReplicaConfig) -> Value {
@@ -37,8 +38,16 @@ pub fn to_api(config: &ReplicaConfig) -> Value {
 /// Puts the top-level keys and those of `sink` into the API's order, and leaves out what it does not show.
 fn reorder(map: &mut Map<String, Value>) {
     const TOP: [&str; 10] = [
-        "memory_quota", "case_sensitive", "force_replicate", "ignore_ineligible_table", "check_gc_safe_point",
-        "enable_sync_point", "enable_table_monitor", "bdr_mode", "sync_point_interval", "sync_point_retention",
+        "memory_quota",
+        "case_sensitive",
+        "force_replicate",
+        "ignore_ineligible_table",
+        "check_gc_safe_point",
+        "enable_sync_point",
+        "enable_table_monitor",
+        "bdr_mode",
+        "sync_point_interval",
+        "sync_point_retention",
     ];
     const SINK: [&str; 4] = ["protocol", "schema_registry", "csv", "dispatchers"];
     let front = |map: &mut Map<String, Value>, keys: &[&str]| {
@@ -89,7 +98,9 @@ fn rename(value: Value, parent: &str, name: &dyn Fn(&str, &str) -> String) -> Va
                 .map(|(key, value)| (name(parent, &key), rename(value, &key, name)))
                 .collect(),
         ),
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| rename(item, parent, name)).collect()),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| rename(item, parent, name)).collect())
+        }
         other => other,
     }
 }
@@ -97,8 +108,9 @@ fn rename(value: Value, parent: &str, name: &dyn Fn(&str, &str) -> String) -> Va
 /// Reads the API's spelling over the defaults. Unknown keys are ignored, as TiCDC does here; null means default.
 pub fn from_api(api: Value) -> Result<ReplicaConfig, ConfigError> {
     let stored = to_stored(api, "");
-    serde_json::from_value(stored)
-        .map_err(|e| ConfigError::new("CDC:ErrAPIInvalidParam", format!("invalid api parameter: replica_config: {e}")))
+    serde_json::from_value(stored).map_err(|e| {
+        ConfigError::new("CDC:ErrAPIInvalidParam", format!("invalid api parameter: replica_config: {e}"))
+    })
 }
 
 /// Renames keys to the stored spelling and drops nulls.
@@ -109,7 +121,8 @@ fn to_stored(value: Value, parent: &str) -> Value {
                 .filter(|(_, value)| !value.is_null())
                 .map(|(key, value)| {
                     let special = SPECIAL.iter().find(|(p, _, api)| *p == parent && *api == key);
-                    let stored = special.map_or_else(|| key.replace('_', "-"), |(_, stored, _)| (*stored).to_owned());
+                    let stored =
+                        special.map_or_else(|| key.replace('_', "-"), |(_, stored, _)| (*stored).to_owned());
                     let value = to_stored(value, &stored);
                     (stored, value)
                 })
@@ -138,7 +151,8 @@ mod tests {
     fn the_api_form_is_read_back() {
         let config = from_api(serde_json::from_str(RECORDED).expect("json")).expect("valid");
         assert_eq!(to_api(&config).to_string(), RECORDED);
-        let config = from_api(serde_json::json!({"unknown_key": 1, "sync_point_interval": "5m"})).expect("lenient");
+        let config =
+            from_api(serde_json::json!({"unknown_key": 1, "sync_point_interval": "5m"})).expect("lenient");
         assert_eq!(config.sync_point_interval.0.as_secs(), 300);
         assert!(from_api(serde_json::json!({"memory_quota": "x"})).is_err());
     }

@@ -89,10 +89,16 @@ impl<'de> Deserialize<'de> for GoDuration {
                 Ok(GoDuration(Duration::from_nanos(nanos)))
             }
             fn visit_i64<E: Error>(self, nanos: i64) -> Result<GoDuration, E> {
-                u64::try_from(nanos).map_err(|_| E::custom("negative duration")).and_then(|n| self.visit_u64(n))
+                u64::try_from(nanos)
+                    .map_err(|_| E::custom("negative duration"))
+                    .and_then(|n| self.visit_u64(n))
             }
             fn visit_f64<E: Error>(self, nanos: f64) -> Result<GoDuration, E> {
-                if (0.0..9.2e18).contains(&nanos) { self.visit_u64(nanos as u64) } else { Err(E::custom("bad duration")) }
+                if (0.0..9.2e18).contains(&nanos) {
+                    self.visit_u64(nanos as u64)
+                } else {
+                    Err(E::custom("bad duration"))
+                }
             }
         }
         deserializer.deserialize_any(Either)

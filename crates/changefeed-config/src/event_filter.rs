@@ -32,19 +32,58 @@ impl RowKind {
 
 /// DDL event types that `alter table` stands for.
 const ALTER_TABLE: [&str; 32] = [
-    "rename table", "modify table comment", "modify table charset and collate", "add table partition",
-    "drop table partition", "truncate table partition", "exchange table partition", "reorganize table partition",
-    "alter table partitioning", "remove table partitioning", "add column", "drop column", "modify column",
-    "set default value", "rebase auto id", "add primary key", "drop primary key", "create index", "drop index",
-    "rename index", "alter index visibility", "add foreign key", "drop foreign key", "add fulltext index",
-    "create hybrid index", "alter ttl info", "alter ttl remove", "multi schema change", "alter table",
-    "rebase auto random", "shard row id", "alter table comment",
+    "rename table",
+    "modify table comment",
+    "modify table charset and collate",
+    "add table partition",
+    "drop table partition",
+    "truncate table partition",
+    "exchange table partition",
+    "reorganize table partition",
+    "alter table partitioning",
+    "remove table partitioning",
+    "add column",
+    "drop column",
+    "modify column",
+    "set default value",
+    "rebase auto id",
+    "add primary key",
+    "drop primary key",
+    "create index",
+    "drop index",
+    "rename index",
+    "alter index visibility",
+    "add foreign key",
+    "drop foreign key",
+    "add fulltext index",
+    "create hybrid index",
+    "alter ttl info",
+    "alter ttl remove",
+    "multi schema change",
+    "alter table",
+    "rebase auto random",
+    "shard row id",
+    "alter table comment",
 ];
 /// Other event types that are accepted.
 const OTHER_EVENTS: [&str; 17] = [
-    "all dml", "all ddl", "insert", "update", "delete", "create schema", "create database", "drop schema",
-    "drop database", "modify schema charset and collate", "create table", "drop table", "truncate table",
-    "recover table", "create view", "drop view", "alter table",
+    "all dml",
+    "all ddl",
+    "insert",
+    "update",
+    "delete",
+    "create schema",
+    "create database",
+    "drop schema",
+    "drop database",
+    "modify schema charset and collate",
+    "create table",
+    "drop table",
+    "truncate table",
+    "recover table",
+    "create view",
+    "drop view",
+    "alter table",
 ];
 
 /// One compiled rule.
@@ -145,7 +184,10 @@ fn compile(rule: &EventFilterRule, case_sensitive: bool) -> Result<Rule, ConfigE
         .flatten()
         .map(|source| {
             Regex::new(source).map_err(|e| {
-                ConfigError::new("CDC:ErrFilterRuleInvalid", format!("filter rule is invalid ignore-sql {source:?}: {e}"))
+                ConfigError::new(
+                    "CDC:ErrFilterRuleInvalid",
+                    format!("filter rule is invalid ignore-sql {source:?}: {e}"),
+                )
             })
         })
         .collect::<Result<_, _>>()?;
@@ -181,10 +223,12 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
-        let rule = EventFilterRule { ignore_delete_value_expr: Some("a > 1".into()), ..EventFilterRule::default() };
+        let rule =
+            EventFilterRule { ignore_delete_value_expr: Some("a > 1".into()), ..EventFilterRule::default() };
         let error = EventFilter::new(&config(rule), false).expect_err("unsupported");
         assert!(error.message.contains("ignore-delete-value-expr"));
-        let rule = EventFilterRule { ignore_event: Some(vec!["explode".into()]), ..EventFilterRule::default() };
+        let rule =
+            EventFilterRule { ignore_event: Some(vec!["explode".into()]), ..EventFilterRule::default() };
         let error = EventFilter::new(&config(rule), false).expect_err("unknown");
         assert_eq!(error.code, "CDC:ErrInvalidIgnoreEventType");
     }

@@ -26,10 +26,13 @@ pub fn validate_cluster_id(id: &str) -> Result<(), ConfigError> {
     if is_identifier(id) && !RESERVED_CLUSTER_IDS.contains(&id) {
         return Ok(());
     }
-    Err(ConfigError::new("CDC:ErrInvalidServerOption", format!(
-        "invalid cluster-id {id:?}: use letters, digits and single hyphens, at most {MAX_ID_BYTES} bytes, and none of {}",
-        RESERVED_CLUSTER_IDS.join(", ")
-    )))
+    Err(ConfigError::new(
+        "CDC:ErrInvalidServerOption",
+        format!(
+            "invalid cluster-id {id:?}: use letters, digits and single hyphens, at most {MAX_ID_BYTES} bytes, and none of {}",
+            RESERVED_CLUSTER_IDS.join(", ")
+        ),
+    ))
 }
 
 /// An id for a changefeed that was given none.

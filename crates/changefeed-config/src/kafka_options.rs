@@ -22,7 +22,7 @@ pub enum Protocol {
 /// Credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SaslOptions {
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    /// `PLAIN`.
     pub mechanism: String,
     /// User name.
     pub user: String,
@@ -68,7 +68,7 @@ pub struct KafkaOptions {
     pub replication_factor: i32,
     /// Limit of a message, bytes, unless the topic knows better.
     pub max_message_bytes: usize,
-    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    /// `none`, `gzip`, `snappy` or `lz4`.
     pub compression: String,
     /// Client id, if one was chosen.
     pub client_id: Option<String>,
@@ -106,9 +106,9 @@ impl Merge<'_> {
     /// A number.
     fn int(&self, key: &str, file: Option<i64>) -> Result<Option<i64>, ConfigError> {
         let Some(text) = self.uri.get(key) else { return Ok(file) };
-        let number: i64 = text
-            .parse()
-            .map_err(|_| ConfigError::kafka(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax ({key})")))?;
+        let number: i64 = text.parse().map_err(|_| {
+            ConfigError::kafka(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax ({key})"))
+        })?;
         Ok(if number == 0 && file.is_some() { file } else { Some(number) })
     }
 
@@ -150,23 +150,29 @@ impl KafkaOptions {
         refuse_unsupported(uri, config, file)?;
         let merge = Merge { uri };
         let codec = file.codec_config.clone().unwrap_or_default();
-        let content_compatible = merge.flag("content-compatible", Some(config.sink.content_compatible))?.unwrap_or(false);
-        let only_updated =
-            merge.flag("only-output-updated-columns", Some(config.sink.only_output_updated_columns))?.unwrap_or(false);
+        let content_compatible =
+            merge.flag("content-compatible", Some(config.sink.content_compatible))?.unwrap_or(false);
+        let only_updated = merge
+            .flag("only-output-updated-columns", Some(config.sink.only_output_updated_columns))?
+            .unwrap_or(false);
         let options = Self {
             brokers: uri.host.clone(),
             topic: uri.topic.clone(),
             protocol,
             partition_num: partitions(merge.int("partition-num", file.partition_num.map(i64::from))?)?,
-            replication_factor: replication(merge.int("replication-factor", file.replication_factor.map(i64::from))?)?,
+            replication_factor: replication(
+                merge.int("replication-factor", file.replication_factor.map(i64::from))?,
+            )?,
             max_message_bytes: message_bytes(merge.int("max-message-bytes", file.max_message_bytes)?)?,
-            compression: compression(merge.text("compression", file.compression.as_ref())),
+            compression: compression(merge.text("compression", file.compression.as_ref()))?,
             client_id: client_id(merge.text("kafka-client-id", file.kafka_client_id.as_ref()))?,
             auto_create_topic: merge.flag("auto-create-topic", file.auto_create_topic)?.unwrap_or(true),
             required_acks: acks(merge.int("required-acks", file.required_acks)?)?,
             dial_timeout: timeout("dial-timeout", merge.text("dial-timeout", file.dial_timeout.as_ref()))?,
             sasl: sasl(&merge, file)?,
-            enable_tidb_extension: merge.flag("enable-tidb-extension", codec.enable_tidb_extension)?.unwrap_or(false),
+            enable_tidb_extension: merge
+                .flag("enable-tidb-extension", codec.enable_tidb_extension)?
+                .unwrap_or(false),
             content_compatible,
             only_output_updated_columns: only_updated || content_compatible,
             delete_only_output_handle_key_columns: config.sink.delete_only_output_handle_key_columns,
@@ -188,11 +194,12 @@ impl KafkaOptions {
 
 /// The format: URI first, then `[sink] protocol`.
 fn protocol(uri: &SinkUri, config: &ReplicaConfig) -> Result<Protocol, ConfigError> {
-    let name = uri.get("protocol").map(str::to_owned).or_else(|| config.sink.protocol.clone()).unwrap_or_default();
+    let name =
+        uri.get("protocol").map(str::to_owned).or_else(|| config.sink.protocol.clone()).unwrap_or_default();
     match name.to_lowercase().as_str() {
         "canal-json" => Ok(Protocol::CanalJson),
-        "open-protocol" | "default" | "avro" | "flat-avro" | "debezium" | "debezium-avro" | "simple" | "canal" | "maxwell"
-        | "craft" | "csv" => Err(ConfigError::invalid(format!(
+        "open-protocol" | "default" | "avro" | "flat-avro" | "debezium" | "debezium-avro" | "simple"
+        | "canal" | "maxwell" | "craft" | "csv" => Err(ConfigError::invalid(format!(
             "[CDC:ErrSinkUnknownProtocol]'{name}' message protocol for sink is not supported yet: use canal-json"
         ))),
         _ => Err(ConfigError::invalid(format!(
@@ -204,11 +211,14 @@ fn protocol(uri: &SinkUri, config: &ReplicaConfig) -> Result<Protocol, ConfigErr
 /// Settings that this build can't honour.
 fn refuse_unsupported(uri: &SinkUri, config: &ReplicaConfig, file: &KafkaConfig) -> Result<(), ConfigError> {
     if let Some((key, _)) = file.other.iter().find(|(_, value)| !value.is_null()) {
-        let known = key.starts_with("sasl-gssapi") || key.starts_with("sasl-oauth") || key.starts_with("glue-schema");
+        let known =
+            key.starts_with("sasl-gssapi") || key.starts_with("sasl-oauth") || key.starts_with("glue-schema");
         let reason = if known { "is not supported" } else { "is not a configuration option" };
         return Err(ConfigError::kafka(format!("sink.kafka-config.{key} {reason}; remove it")));
     }
-    for key in ["sasl-gssapi-auth-type", "sasl-gssapi-keytab-path", "sasl-gssapi-user", "sasl-gssapi-password"] {
+    for key in
+        ["sasl-gssapi-auth-type", "sasl-gssapi-keytab-path", "sasl-gssapi-user", "sasl-gssapi-password"]
+    {
         if uri.get(key).is_some() {
             return Err(ConfigError::kafka(format!("{key} is not supported; remove it")));
         }
@@ -218,19 +228,24 @@ fn refuse_unsupported(uri: &SinkUri, config: &ReplicaConfig, file: &KafkaConfig)
         || ["ca", "cert", "key"].iter().any(|key| uri.get(key).is_some())
         || [&file.ca, &file.cert, &file.key].iter().any(|path| path.as_ref().is_some_and(|p| !p.is_empty()));
     if tls {
-        return Err(ConfigError::kafka("TLS to Kafka is not supported by this build; use a plaintext listener"));
+        return Err(ConfigError::kafka(
+            "TLS to Kafka is not supported by this build; use a plaintext listener",
+        ));
     }
     let atomicity = uri.get("transaction-atomicity").or(config.sink.transaction_atomicity.as_deref());
     match atomicity.unwrap_or("none") {
         "none" | "" => Ok(()),
-        other => Err(ConfigError::sink_uri(format!("{other} level atomicity is not supported by kafka scheme"))),
+        other => {
+            Err(ConfigError::sink_uri(format!("{other} level atomicity is not supported by kafka scheme")))
+        }
     }
 }
 
 /// `partition-num`.
 fn partitions(value: Option<i64>) -> Result<Option<i32>, ConfigError> {
     let Some(number) = value else { return Ok(None) };
-    let bad = || ConfigError::kafka(format!("[CDC:ErrKafkaInvalidPartitionNum]invalid partition num {number}"));
+    let bad =
+        || ConfigError::kafka(format!("[CDC:ErrKafkaInvalidPartitionNum]invalid partition num {number}"));
     i32::try_from(number).ok().filter(|n| *n > 0).map(Some).ok_or_else(bad)
 }
 
@@ -249,9 +264,15 @@ fn message_bytes(value: Option<i64>) -> Result<usize, ConfigError> {
 }
 
 /// `compression`; what is unknown means none, as in TiCDC.
-fn compression(value: Option<String>) -> String {
+fn compression(value: Option<String>) -> Result<String, ConfigError> {
     let name = value.unwrap_or_default().trim().to_lowercase();
-    if matches!(name.as_str(), "gzip" | "snappy" | "lz4" | "zstd") { name } else { "none".to_owned() }
+    match name.as_str() {
+        "gzip" | "snappy" | "lz4" => Ok(name),
+        "zstd" => Err(ConfigError::kafka(
+            "compression zstd is not supported by this build; use lz4, snappy or gzip",
+        )),
+        _ => Ok("none".to_owned()),
+    }
 }
 
 /// `kafka-client-id`.
@@ -292,10 +313,9 @@ fn timeout(key: &str, value: Option<String>) -> Result<Duration, ConfigError> {
 fn sasl(merge: &Merge<'_>, file: &KafkaConfig) -> Result<Option<SaslOptions>, ConfigError> {
     let Some(mechanism) = merge.text("sasl-mechanism", file.sasl_mechanism.as_ref()) else { return Ok(None) };
     let mechanism = mechanism.to_uppercase();
-    if !matches!(mechanism.as_str(), "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512") {
-        return Err(ConfigError::kafka(format!(
-            "sasl-mechanism {mechanism} is not supported; use plain, scram-sha-256 or scram-sha-512"
-        )));
+    if mechanism != "PLAIN" {
+        let message = format!("sasl-mechanism {mechanism} is not supported by this build; use plain");
+        return Err(ConfigError::kafka(message));
     }
     let user = merge.text("sasl-user", file.sasl_user.as_ref()).unwrap_or_default();
     let password = merge.text("sasl-password", file.sasl_password.as_ref()).unwrap_or_default();
@@ -350,10 +370,12 @@ mod tests {
     #[test]
     fn zero_values_of_the_uri_do_not_override_the_file() {
         let file = "[sink.kafka-config]\nauto-create-topic = true\nrequired-acks = -1\npartition-num = 4\n";
-        let o = options("kafka://h/t?protocol=canal-json&auto-create-topic=false&required-acks=0", file).expect("valid");
+        let o = options("kafka://h/t?protocol=canal-json&auto-create-topic=false&required-acks=0", file)
+            .expect("valid");
         assert!(o.auto_create_topic);
         assert_eq!((o.required_acks, o.partition_num), (-1, Some(4)));
-        let o = options("kafka://h/t?protocol=canal-json&auto-create-topic=false&required-acks=0", "").expect("valid");
+        let o = options("kafka://h/t?protocol=canal-json&auto-create-topic=false&required-acks=0", "")
+            .expect("valid");
         assert!(!o.auto_create_topic);
         assert_eq!(o.required_acks, 0);
     }
@@ -370,6 +392,8 @@ mod tests {
             ("kafka://h/t?protocol=canal-json&required-acks=7", "invalid required acks 7"),
             ("kafka://h/t?protocol=canal-json&transaction-atomicity=table", "atomicity"),
             ("kafka://h/t?protocol=canal-json&enable-tls=true", "TLS"),
+            ("kafka://h/t?protocol=canal-json&compression=zstd", "zstd"),
+            ("kafka://h/t?protocol=canal-json&sasl-mechanism=scram-sha-256", "SCRAM-SHA-256"),
             ("ftp://h/t?protocol=canal-json", "sink uri invalid 'ftp://h/t'"),
         ] {
             let error = options(uri, "").expect_err(uri);

@@ -25,8 +25,8 @@ pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_t
 pub use kafka_options::{KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, SaslOptions};
 pub use pattern::ColumnFilter;
 pub use replica::{
-    CodecConfig, ColumnSelectorRule, DispatchRule, EventFilterRule, FilterConfig, IntegrityConfig, KafkaConfig,
-    LargeMessageConfig, ReplicaConfig, SinkConfig, toml_unknown_keys,
+    CodecConfig, ColumnSelectorRule, DispatchRule, EventFilterRule, FilterConfig, IntegrityConfig,
+    KafkaConfig, LargeMessageConfig, ReplicaConfig, SinkConfig, toml_unknown_keys,
 };
 pub use router::{EventRouter, PartitionRule, TableRoute};
 pub use sink_uri::{SinkUri, mask_uri};

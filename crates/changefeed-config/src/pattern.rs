@@ -141,7 +141,9 @@ impl<'a> PatternParser<'a> {
             if c == '/' && !escaped {
                 let source = self.rest[1..at].replace("\\/", "/");
                 self.rest = &self.rest[at + 1..];
-                return regex::Regex::new(&source).map(Pattern::Regex).map_err(|e| format!("syntax error: {e}"));
+                return regex::Regex::new(&source)
+                    .map(Pattern::Regex)
+                    .map_err(|e| format!("syntax error: {e}"));
             }
             escaped = c == '\\' && !escaped;
         }
@@ -160,7 +162,8 @@ impl<'a> PatternParser<'a> {
                     continue;
                 }
                 '\\' => {
-                    let Some(next) = self.rest.chars().nth(1).filter(|next| !next.is_ascii_alphanumeric()) else {
+                    let Some(next) = self.rest.chars().nth(1).filter(|next| !next.is_ascii_alphanumeric())
+                    else {
                         return Err("syntax error: cannot escape a letter or digit".to_owned());
                     };
                     self.rest = &self.rest[1..];
@@ -175,7 +178,10 @@ impl<'a> PatternParser<'a> {
             atoms.push(atom);
         }
         if atoms.is_empty() {
-            return Err(format!("syntax error: unexpected character {:?}", self.rest.chars().next().unwrap_or(' ')));
+            return Err(format!(
+                "syntax error: unexpected character {:?}",
+                self.rest.chars().next().unwrap_or(' ')
+            ));
         }
         Ok(Pattern::Wild(atoms))
     }
@@ -225,7 +231,10 @@ impl ColumnFilter {
                 if parser.rest().is_empty() { Ok(pattern) } else { Err("stray characters".to_owned()) }
             });
             let pattern = pattern.map_err(|reason| {
-                ConfigError::new("CDC:ErrFilterRuleInvalid", format!("filter rule is invalid {column:?}: {reason}"))
+                ConfigError::new(
+                    "CDC:ErrFilterRuleInvalid",
+                    format!("filter rule is invalid {column:?}: {reason}"),
+                )
             })?;
             rules.push((include, pattern));
         }
@@ -235,7 +244,11 @@ impl ColumnFilter {
     /// True if the column is selected.
     pub fn selects(&self, column: &str) -> bool {
         let lower = column.to_lowercase();
-        self.rules.iter().rev().find(|(_, pattern)| pattern.matches(&lower)).is_some_and(|(include, _)| *include)
+        self.rules
+            .iter()
+            .rev()
+            .find(|(_, pattern)| pattern.matches(&lower))
+            .is_some_and(|(include, _)| *include)
     }
 }
 

@@ -452,7 +452,9 @@ impl Default for ReplicaConfig {
 }
 
 /// Reads TOML; besides the value, the unknown keys in it (`filter.rulez`).
-pub fn toml_unknown_keys<T: for<'de> Deserialize<'de>>(text: &str) -> Result<(T, Vec<String>), toml::de::Error> {
+pub fn toml_unknown_keys<T: for<'de> Deserialize<'de>>(
+    text: &str,
+) -> Result<(T, Vec<String>), toml::de::Error> {
     let mut unknown = Vec::new();
     let deserializer = toml::Deserializer::parse(text)?;
     let value = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()))?;
@@ -493,11 +495,15 @@ impl ReplicaConfig {
             return Err(ConfigError::invalid("bdr-mode is not supported yet"));
         }
         if self.consistent.level != "none" && !self.consistent.level.is_empty() {
-            return Err(ConfigError::invalid("consistent.level: the redo log is only for mysql and tidb sinks"));
+            return Err(ConfigError::invalid(
+                "consistent.level: the redo log is only for mysql and tidb sinks",
+            ));
         }
         for level in [&self.integrity.integrity_check_level] {
             if !matches!(level.as_str(), "none" | "correctness") {
-                return Err(ConfigError::invalid(format!("integrity-check-level {level:?}: use none or correctness")));
+                return Err(ConfigError::invalid(format!(
+                    "integrity-check-level {level:?}: use none or correctness"
+                )));
             }
         }
         if !matches!(self.integrity.corruption_handle_level.as_str(), "warn" | "error") {
@@ -521,7 +527,8 @@ mod tests {
 
     #[test]
     fn unknown_keys_of_a_file_are_all_named() {
-        let error = ReplicaConfig::from_toml("unknown-key = 1\n[filter]\nrulez = ['x']\n", "bad.toml").expect_err("bad");
+        let error = ReplicaConfig::from_toml("unknown-key = 1\n[filter]\nrulez = ['x']\n", "bad.toml")
+            .expect_err("bad");
         assert_eq!(
             error,
             "component TiCDC changefeed's config file bad.toml contained unknown configuration options: \
@@ -543,7 +550,9 @@ mod tests {
 
     #[test]
     fn what_kafka_sinks_cannot_do_is_refused() {
-        for text in ["enable-sync-point = true", "changefeed-error-stuck-duration = \"1m\"", "bdr-mode = true"] {
+        for text in
+            ["enable-sync-point = true", "changefeed-error-stuck-duration = \"1m\"", "bdr-mode = true"]
+        {
             let mut config = ReplicaConfig::from_toml(text, "x").expect("syntax");
             assert!(config.validate_and_adjust().is_err(), "{text}");
         }

@@ -107,7 +107,9 @@ impl EventRouter {
             .column_selectors
             .iter()
             .flatten()
-            .map(|rule| Ok((TableFilter::matcher(&rule.matcher, case_sensitive)?, ColumnFilter::new(&rule.columns)?)))
+            .map(|rule| {
+                Ok((TableFilter::matcher(&rule.matcher, case_sensitive)?, ColumnFilter::new(&rule.columns)?))
+            })
             .collect::<Result<_, ConfigError>>()?;
         Ok(Self { rules, selectors, default_topic: default_topic.to_owned() })
     }
@@ -139,7 +141,10 @@ impl EventRouter {
 
     /// The column selector of the table, if one matches.
     pub fn column_selector(&self, schema: &str, table: &str) -> Option<&ColumnFilter> {
-        self.selectors.iter().find(|(tables, _)| tables.matches_rule(schema, table)).map(|(_, columns)| columns)
+        self.selectors
+            .iter()
+            .find(|(tables, _)| tables.matches_rule(schema, table))
+            .map(|(_, columns)| columns)
     }
 }
 
@@ -148,7 +153,9 @@ fn partition_rule(rule: &crate::replica::DispatchRule) -> PartitionRule {
     let name = if rule.partition.is_empty() { &rule.dispatcher } else { &rule.partition };
     match name.to_lowercase().as_str() {
         "ts" => PartitionRule::Ts,
-        "index-value" | "rowid" => PartitionRule::IndexValue(Some(rule.index.clone()).filter(|i| !i.is_empty())),
+        "index-value" | "rowid" => {
+            PartitionRule::IndexValue(Some(rule.index.clone()).filter(|i| !i.is_empty()))
+        }
         "columns" => PartitionRule::Columns(rule.columns.clone().unwrap_or_default()),
         _ => PartitionRule::Table,
     }

@@ -4,7 +4,17 @@ use crate::error::ConfigError;
 
 /// Query keys whose values never leave the process in logs and errors.
 const SECRET_WORDS: [&str; 11] = [
-    "password", "passwd", "pwd", "access", "token", "secret", "key", "signature", "credential", "private", "client",
+    "password",
+    "passwd",
+    "pwd",
+    "access",
+    "token",
+    "secret",
+    "key",
+    "signature",
+    "credential",
+    "private",
+    "client",
 ];
 
 /// A parsed sink URI.
@@ -62,7 +72,10 @@ impl SinkUri {
         let bad = |reason: &str| ConfigError::sink_uri(format!("parse \"{}\": {reason}", mask_uri(text)));
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("missing protocol scheme"))?;
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-        if scheme.is_empty() || !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(valid) {
+        if scheme.is_empty()
+            || !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !scheme.chars().all(valid)
+        {
             return Err(bad("missing protocol scheme"));
         }
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
@@ -100,7 +113,10 @@ impl SinkUri {
 /// secret comes back unchanged.
 pub fn mask_uri(text: &str) -> String {
     let (base, query) = text.split_once('?').map_or((text, None), |(base, query)| (base, Some(query)));
-    let base = match base.split_once("://").and_then(|(scheme, rest)| rest.rsplit_once('@').map(|(u, h)| (scheme, u, h))) {
+    let base = match base
+        .split_once("://")
+        .and_then(|(scheme, rest)| rest.rsplit_once('@').map(|(u, h)| (scheme, u, h)))
+    {
         Some((scheme, user_info, host)) => match user_info.split_once(':') {
             Some((user, _)) => format!("{scheme}://{user}:xxxxx@{host}"),
             None => base.to_owned(),
@@ -120,7 +136,8 @@ pub fn mask_uri(text: &str) -> String {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = if is_secret(pair) { "xxxxx".to_owned() } else { decode(value, true).unwrap_or_default() };
+            let value =
+                if is_secret(pair) { "xxxxx".to_owned() } else { decode(value, true).unwrap_or_default() };
             (decode(key, true).unwrap_or_default(), value)
         })
         .collect();
@@ -136,7 +153,8 @@ mod tests {
 
     #[test]
     fn brokers_topic_and_query_are_found() {
-        let uri = SinkUri::parse("kafka://a:9092,b:9093/tidb-test?protocol=canal-json&kafka-version=2.4.0").expect("valid");
+        let uri = SinkUri::parse("kafka://a:9092,b:9093/tidb-test?protocol=canal-json&kafka-version=2.4.0")
+            .expect("valid");
         assert_eq!((uri.host.as_str(), uri.topic.as_str()), ("a:9092,b:9093", "tidb-test"));
         assert_eq!(uri.get("protocol"), Some("canal-json"));
         assert_eq!(SinkUri::parse("kafka://a/bad topic?x=1").expect("valid").topic, "bad topic");

@@ -64,7 +64,10 @@ impl TableFilter {
             compiled.push(parse_rule(text).map_err(|reason| {
                 ConfigError::new(
                     "CDC:ErrFilterRuleInvalid",
-                    format!("filter rule is invalid &{{[{}] [] []}}: at <cmdline>:1: {reason}", rules.join(" ")),
+                    format!(
+                        "filter rule is invalid &{{[{}] [] []}}: at <cmdline>:1: {reason}",
+                        rules.join(" ")
+                    ),
                 )
             })?);
         }
@@ -170,7 +173,10 @@ mod tests {
         ] {
             let error = TableFilter::new(&[rule.to_owned()], false).expect_err(rule);
             assert_eq!(error.code, "CDC:ErrFilterRuleInvalid");
-            assert_eq!(error.message, format!("filter rule is invalid &{{[{rule}] [] []}}: at <cmdline>:1: {reason}"));
+            assert_eq!(
+                error.message,
+                format!("filter rule is invalid &{{[{rule}] [] []}}: at <cmdline>:1: {reason}")
+            );
         }
     }
 }

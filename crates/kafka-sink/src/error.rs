@@ -12,7 +12,9 @@ pub enum SinkError {
     #[error("new kafka producer: {0}")]
     Unreachable(String),
     /// A topic is missing and may not be created.
-    #[error("kafka topic {0:?} does not exist and auto-create-topic is false; create the topic or allow its creation")]
+    #[error(
+        "kafka topic {0:?} does not exist and auto-create-topic is false; create the topic or allow its creation"
+    )]
     TopicMissing(String),
     /// The broker refused to create the topic.
     #[error("kafka create topic failed: {0}")]
@@ -26,7 +28,9 @@ pub enum SinkError {
         reason: String,
     },
     /// More partitions were asked for than the topic has.
-    #[error("the number of partition ({wanted}) specified in sink-uri is more than that of actual topic ({actual})")]
+    #[error(
+        "the number of partition ({wanted}) specified in sink-uri is more than that of actual topic ({actual})"
+    )]
     PartitionCount {
         /// `partition-num` of the sink.
         wanted: i32,

@@ -65,7 +65,9 @@ impl TopicAdmin {
         match found.error().map(RDKafkaErrorCode::from) {
             None if found.partitions().is_empty() => Ok(None),
             None => Ok(Some(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => Ok(None),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => {
+                Ok(None)
+            }
             Some(code) => Err(SinkError::Admin { call: "Metadata", reason: code.to_string() }),
         }
     }
@@ -120,13 +122,16 @@ impl TopicAdmin {
             // Kafka offers no notification for metadata propagation: asking again is the protocol.
             std::thread::sleep(CREATED_POLL);
         }
-        Err(SinkError::CreateTopic(format!("topic {topic} was created but no broker knows it yet; try again")))
+        Err(SinkError::CreateTopic(format!(
+            "topic {topic} was created but no broker knows it yet; try again"
+        )))
     }
 
     /// `max.message.bytes` of an existing topic, if the broker tells. Blocks like [`Self::ensure`].
     pub fn max_message_bytes(&self, topic: &str) -> Option<usize> {
         let options = AdminOptions::new().request_timeout(Some(self.timeout));
-        let answer = block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options)).ok()?;
+        let answer =
+            block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options)).ok()?;
         let config = answer.into_iter().next()?.ok()?;
         config.get("max.message.bytes")?.value.as_deref()?.parse().ok()
     }

@@ -94,8 +94,10 @@ mod tests {
     fn right_passwords_pass_and_wrong_ones_do_not() {
         let salt = *b"abcdefghijklmnopqrst";
         let stored = Credential::from_password("s3cret");
-        let native = |p| answer::<Sha1>(p, |d| Sha1::new().chain_update(salt).chain_update(d).finalize().to_vec());
-        let sha2 = |p| answer::<Sha256>(p, |d| Sha256::new().chain_update(d).chain_update(salt).finalize().to_vec());
+        let native =
+            |p| answer::<Sha1>(p, |d| Sha1::new().chain_update(salt).chain_update(d).finalize().to_vec());
+        let sha2 =
+            |p| answer::<Sha256>(p, |d| Sha256::new().chain_update(d).chain_update(salt).finalize().to_vec());
         assert_eq!(stored.verify(NATIVE, &salt, &native("s3cret")), Some(true));
         assert_eq!(stored.verify(NATIVE, &salt, &native("guess")), Some(false));
         assert_eq!(stored.verify(CACHING_SHA2, &salt, &sha2("s3cret")), Some(true));

@@ -115,7 +115,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Connection<S, B> {
     }
 
     /// Checks the password and opens the session; used by login and COM_CHANGE_USER.
-    async fn authenticate(&mut self, login: Login, salt: [u8; SALT_BYTES]) -> Result<B::Session, ProtocolError> {
+    async fn authenticate(
+        &mut self,
+        login: Login,
+        salt: [u8; SALT_BYTES],
+    ) -> Result<B::Session, ProtocolError> {
         let using = if login.auth.is_empty() { "NO" } else { "YES" };
         let credential = self.backend.credential(&login.user, self.peer);
         let known = match &credential {
@@ -131,8 +135,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Connection<S, B> {
             None => false,
         };
         if !known {
-            let text =
-                format!("Access denied for user '{}'@'{}' (using password: {using})", login.user, self.peer.ip());
+            let text = format!(
+                "Access denied for user '{}'@'{}' (using password: {using})",
+                login.user,
+                self.peer.ip()
+            );
             return self.refuse(SqlError::new(1045, b"28000", text)).await;
         }
         let client = Client {
@@ -162,7 +169,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Connection<S, B> {
     }
 
     /// Answers commands.
-    async fn serve(&mut self, session: &mut B::Session, stop: &CancellationToken) -> Result<(), ProtocolError> {
+    async fn serve(
+        &mut self,
+        session: &mut B::Session,
+        stop: &CancellationToken,
+    ) -> Result<(), ProtocolError> {
         loop {
             self.stream.reset_sequence();
             let packet = tokio::select! {
@@ -193,7 +204,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Connection<S, B> {
     }
 
     /// Runs one command; false ends the connection.
-    async fn command(&mut self, session: &mut B::Session, command: Command, body: &[u8]) -> Result<bool, ProtocolError> {
+    async fn command(
+        &mut self,
+        session: &mut B::Session,
+        command: Command,
+        body: &[u8],
+    ) -> Result<bool, ProtocolError> {
         match command {
             Command::Quit => return Ok(false),
             Command::Ping => self.ok(session),
@@ -302,7 +318,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Connection<S, B> {
     /// COM_STMT_PREPARE.
     async fn prepare(&mut self, session: &mut B::Session, sql: &[u8]) {
         if self.statements.len() >= MAX_STATEMENTS {
-            let text = format!("Can't create more than max_prepared_stmt_count statements (current value: {MAX_STATEMENTS})");
+            let text = format!(
+                "Can't create more than max_prepared_stmt_count statements (current value: {MAX_STATEMENTS})"
+            );
             return self.stream.put(&error_packet(&SqlError::new(1461, b"42000", text)));
         }
         let prepared = match session.prepare(sql).await {
@@ -381,7 +399,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, B: Backend> Connection<S, B> {
 }
 
 /// Ends the results of a command: an error, or an OK if the session wrote nothing.
-fn finish(outcome: Result<(), SqlError>, mut out: ResultWriter<'_>, session_status: u16) -> Result<(), ProtocolError> {
+fn finish(
+    outcome: Result<(), SqlError>,
+    mut out: ResultWriter<'_>,
+    session_status: u16,
+) -> Result<(), ProtocolError> {
     match outcome {
         Err(error) => out.error(&error),
         Ok(()) if out.results() == 0 => out.ok(crate::result::OkInfo::default(), session_status, false),

@@ -116,8 +116,10 @@ impl Login {
             reader.nul_bytes()
         };
         let auth = auth.to_vec();
-        let database = if wanted & cap::CONNECT_WITH_DB != 0 { text(reader.nul_bytes()) } else { String::new() };
-        let plugin = if wanted & cap::PLUGIN_AUTH != 0 { text(reader.nul_bytes()) } else { NATIVE.to_owned() };
+        let database =
+            if wanted & cap::CONNECT_WITH_DB != 0 { text(reader.nul_bytes()) } else { String::new() };
+        let plugin =
+            if wanted & cap::PLUGIN_AUTH != 0 { text(reader.nul_bytes()) } else { NATIVE.to_owned() };
         Ok(Self { capabilities, collation: collation.into(), user, auth, database, plugin })
     }
 
@@ -150,7 +152,14 @@ pub(crate) fn auth_switch(plugin: &str, salt: &[u8; SALT_BYTES]) -> Vec<u8> {
 
 /// An OK packet. Servers write the text with its length, whatever the documentation says of clients without session
 /// tracking.
-pub(crate) fn ok_packet(header: u8, affected: u64, last_id: u64, status: u16, warnings: u16, info: &str) -> Vec<u8> {
+pub(crate) fn ok_packet(
+    header: u8,
+    affected: u64,
+    last_id: u64,
+    status: u16,
+    warnings: u16,
+    info: &str,
+) -> Vec<u8> {
     let mut out = vec![header];
     put_lenenc(&mut out, affected);
     put_lenenc(&mut out, last_id);

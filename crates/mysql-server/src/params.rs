@@ -112,7 +112,10 @@ fn time(reader: &mut Reader<'_>) -> Result<Param, ProtocolError> {
         span.negative = reader.u8()? != 0;
         let days = reader.u32()?;
         let hours = u32::from(reader.u8()?);
-        span.hours = days.checked_mul(24).and_then(|h| h.checked_add(hours)).ok_or(ProtocolError::Malformed("time overflows"))?;
+        span.hours = days
+            .checked_mul(24)
+            .and_then(|h| h.checked_add(hours))
+            .ok_or(ProtocolError::Malformed("time overflows"))?;
         (span.minutes, span.seconds) = (reader.u8()?, reader.u8()?);
     }
     if length == 12 {
@@ -129,7 +132,8 @@ mod tests {
     #[test]
     fn types_are_remembered_between_executions() {
         let mut types = Vec::new();
-        let first = parse(&[0, 1, kind::TINY, 0, kind::VAR_STRING, 0, 5, 2, b'a', b'b'], &mut types, &[None, None]);
+        let first =
+            parse(&[0, 1, kind::TINY, 0, kind::VAR_STRING, 0, 5, 2, b'a', b'b'], &mut types, &[None, None]);
         assert_eq!(first.expect("valid"), [Param::Int(5), Param::Bytes(b"ab".to_vec())]);
         let second = parse(&[0b10, 0, 7], &mut types, &[None, None]);
         assert_eq!(second.expect("valid"), [Param::Int(7), Param::Null]);

@@ -63,7 +63,11 @@ pub struct Prepared {
 /// The statements of one connection, one at a time.
 pub trait Session: Send + 'static {
     /// Runs one or more statements of text, writing one result for each.
-    fn query(&mut self, sql: &[u8], out: &mut ResultWriter<'_>) -> impl Future<Output = Result<(), SqlError>> + Send;
+    fn query(
+        &mut self,
+        sql: &[u8],
+        out: &mut ResultWriter<'_>,
+    ) -> impl Future<Output = Result<(), SqlError>> + Send;
 
     /// Prepares a statement.
     fn prepare(&mut self, sql: &[u8]) -> impl Future<Output = Result<Prepared, SqlError>> + Send;

@@ -83,13 +83,17 @@ impl Value<'_> {
             Self::DateTime(t) => {
                 text.extend_from_slice(format!("{:04}-{:02}-{:02}", t.year, t.month, t.day).as_bytes());
                 if column.kind != column_type::DATE {
-                    text.extend_from_slice(format!(" {:02}:{:02}:{:02}", t.hour, t.minute, t.second).as_bytes());
+                    text.extend_from_slice(
+                        format!(" {:02}:{:02}:{:02}", t.hour, t.minute, t.second).as_bytes(),
+                    );
                     put_fraction(&mut text, t.micros, column.decimals);
                 }
             }
             Self::Time(t) => {
                 let sign = if t.negative { "-" } else { "" };
-                text.extend_from_slice(format!("{sign}{:02}:{:02}:{:02}", t.hours, t.minutes, t.seconds).as_bytes());
+                text.extend_from_slice(
+                    format!("{sign}{:02}:{:02}:{:02}", t.hours, t.minutes, t.seconds).as_bytes(),
+                );
                 put_fraction(&mut text, t.micros, column.decimals);
             }
         }
@@ -178,7 +182,10 @@ mod tests {
         assert_eq!(text(Value::DateTime(at), column_type::DATETIME, 3), "2026-01-02 03:04:05.060");
         let span = Time { negative: true, hours: 838, minutes: 59, seconds: 59, micros: 1 };
         assert_eq!(text(Value::Time(span), column_type::TIME, 6), "-838:59:59.000001");
-        assert_eq!(text(Value::DateTime(DateTime::default()), column_type::DATETIME, 0), "0000-00-00 00:00:00");
+        assert_eq!(
+            text(Value::DateTime(DateTime::default()), column_type::DATETIME, 0),
+            "0000-00-00 00:00:00"
+        );
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl<'a> Reader<'a> {
 
     /// The next `n` bytes.
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], ProtocolError> {
-        let (head, tail) = self.rest.split_at_checked(n).ok_or(ProtocolError::Malformed("packet ends too early"))?;
+        let (head, tail) =
+            self.rest.split_at_checked(n).ok_or(ProtocolError::Malformed("packet ends too early"))?;
         self.rest = tail;
         Ok(head)
     }

@@ -127,8 +127,9 @@ pub(crate) fn body<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Api
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    serde_json::from_slice(bytes)
-        .map_err(|e| ApiError(FeedError::new("CDC:ErrAPIInvalidParam", format!("invalid api parameter: {e}"))))
+    serde_json::from_slice(bytes).map_err(|e| {
+        ApiError(FeedError::new("CDC:ErrAPIInvalidParam", format!("invalid api parameter: {e}")))
+    })
 }
 
 /// The answer for paths that nobody serves.

@@ -10,12 +10,17 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{ApiError, ApiResult, List, body, compact, empty, null};
-use super::models::{ChangefeedConfig, ChangefeedInfo, ChangefeedItem, ChangefeedStatus, ResumeRequest, Synced};
+use super::models::{
+    ChangefeedConfig, ChangefeedInfo, ChangefeedItem, ChangefeedStatus, ResumeRequest, Synced,
+};
 use super::{ApiState, Shared};
 
 /// The owner part of this capture.
 pub(super) fn owner(state: &ApiState) -> Result<Arc<Owner>, ApiError> {
-    state.membership.owner().ok_or_else(|| ApiError(FeedError::new("CDC:ErrNotOwner", "this capture is not a owner")))
+    state
+        .membership
+        .owner()
+        .ok_or_else(|| ApiError(FeedError::new("CDC:ErrNotOwner", "this capture is not a owner")))
 }
 
 /// The query of the list.
@@ -73,7 +78,11 @@ pub(crate) async fn create(Extract(state): Extract<Shared>, bytes: Bytes) -> Api
 }
 
 /// PUT /changefeeds/:id.
-pub(crate) async fn update(Extract(state): Extract<Shared>, Path(id): Path<String>, bytes: Bytes) -> ApiResult {
+pub(crate) async fn update(
+    Extract(state): Extract<Shared>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> ApiResult {
     let request: ChangefeedConfig = body(&bytes)?;
     if request.start_ts.unwrap_or(0) != 0 {
         return Err(ApiError(FeedError::new("CDC:ErrAPIInvalidParam", "start_ts can not be updated")));
@@ -100,7 +109,11 @@ pub(crate) async fn pause(Extract(state): Extract<Shared>, Path(id): Path<String
 }
 
 /// POST /changefeeds/:id/resume.
-pub(crate) async fn resume(Extract(state): Extract<Shared>, Path(id): Path<String>, bytes: Bytes) -> ApiResult {
+pub(crate) async fn resume(
+    Extract(state): Extract<Shared>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> ApiResult {
     let request: ResumeRequest = body(&bytes)?;
     let checkpoint = Some(request.overwrite_checkpoint_ts).filter(|ts| *ts != 0);
     owner(&state)?.resume(&id, checkpoint).await?;
@@ -114,13 +127,11 @@ pub(crate) async fn synced(Extract(state): Extract<Shared>, Path(id): Path<Strin
     let now = owner.now().await?;
     let settings = &view.info.config.synced_status;
     let behind = |ts: u64| (physical_time(now).as_millisecond() - physical_time(ts).as_millisecond()) / 1000;
-    let synced = view.info.state == State::Normal && behind(view.checkpoint_ts) < settings.checkpoint_interval;
+    let synced =
+        view.info.state == State::Normal && behind(view.checkpoint_ts) < settings.checkpoint_interval;
     let zone = &state.time_zone;
-    let info = if synced {
-        "The data syncing is finished"
-    } else {
-        "The data syncing is not finished, please wait"
-    };
+    let info =
+        if synced { "The data syncing is finished" } else { "The data syncing is not finished, please wait" };
     Ok(compact(&Synced {
         synced,
         sink_checkpoint_ts: tso_text(view.checkpoint_ts, zone),

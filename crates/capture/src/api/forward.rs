@@ -35,17 +35,24 @@ async fn send_on(state: &Shared, request: Request) -> Result<Response, ApiError>
     let failed = |reason: String| ApiError(FeedError::new("CDC:ErrRequestForwardErr", reason));
     let hops = times(request.headers());
     if hops >= MAX_TIMES {
-        return Err(failed(format!("request forward error, an request can only forward to owner {MAX_TIMES} times")));
+        return Err(failed(format!(
+            "request forward error, an request can only forward to owner {MAX_TIMES} times"
+        )));
     }
     let captures = state.membership.captures().await.map_err(|e| failed(e.to_string()))?;
-    let Some((owner, _)) = captures.into_iter().find(|(info, is_owner)| *is_owner && info.id != state.membership.info.id)
+    let Some((owner, _)) =
+        captures.into_iter().find(|(info, is_owner)| *is_owner && info.id != state.membership.info.id)
     else {
-        return Err(ApiError(FeedError::new("CDC:ErrOwnerNotFound", "owner not found: the election is under way, try again")));
+        return Err(ApiError(FeedError::new(
+            "CDC:ErrOwnerNotFound",
+            "owner not found: the election is under way, try again",
+        )));
     };
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|e| failed(e.to_string()))?;
-    let mut forwarded = state.http.request(parts.method, format!("http://{}{path}", owner.address)).body(body);
+    let mut forwarded =
+        state.http.request(parts.method, format!("http://{}{path}", owner.address)).body(body);
     for name in ["content-type", "accept", "authorization"] {
         if let Some(value) = parts.headers.get(name) {
             forwarded = forwarded.header(name, value);

@@ -52,7 +52,10 @@ pub(crate) type Shared = Arc<ApiState>;
 pub(crate) fn router(state: Shared) -> Router {
     let owned = Router::new()
         .route("/changefeeds", get(changefeeds::list).post(changefeeds::create))
-        .route("/changefeeds/{id}", get(changefeeds::query).put(changefeeds::update).delete(changefeeds::remove))
+        .route(
+            "/changefeeds/{id}",
+            get(changefeeds::query).put(changefeeds::update).delete(changefeeds::remove),
+        )
         .route("/changefeeds/{id}/pause", post(changefeeds::pause))
         .route("/changefeeds/{id}/resume", post(changefeeds::resume))
         .route("/changefeeds/{id}/status", get(changefeeds::status))

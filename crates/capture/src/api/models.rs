@@ -111,7 +111,8 @@ impl ChangefeedInfo {
 /// Numbers that stay the same for a changefeed and differ between changefeeds.
 fn gid(id: &str, epoch: u64) -> Gid {
     let hash = |seed: u64| {
-        id.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+        id.bytes()
+            .fold(0xcbf2_9ce4_8422_2325 ^ seed, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
     };
     Gid { low: hash(0), high: hash(epoch.rotate_left(17) | 1) }
 }

@@ -61,7 +61,8 @@ struct Tso {
 
 /// POST /tso.
 pub(crate) async fn tso(Extract(state): Extract<Shared>) -> ApiResult {
-    let ts = state.pd.get_ts().await.map_err(|e| ApiError(FeedError::new("CDC:ErrPDTimestamp", e.to_string())))?;
+    let ts =
+        state.pd.get_ts().await.map_err(|e| ApiError(FeedError::new("CDC:ErrPDTimestamp", e.to_string())))?;
     let ts = Timestamp(ts);
     Ok(indented(&Tso { timestamp: ts.physical_ms(), logic_time: ts.logical() }))
 }
@@ -101,10 +102,8 @@ struct KeyValue {
 /// GET /unsafe/metadata.
 pub(crate) async fn metadata(Extract(state): Extract<Shared>) -> ApiResult {
     let all = state.membership.metadata().dump().await?;
-    let items: Vec<_> = all
-        .into_iter()
-        .map(|(key, value)| KeyValue { key, value: mask_stored(&value) })
-        .collect();
+    let items: Vec<_> =
+        all.into_iter().map(|(key, value)| KeyValue { key, value: mask_stored(&value) }).collect();
     Ok(compact(&items))
 }
 
@@ -153,7 +152,8 @@ fn raw_bound(encoded: &[u8]) -> Result<Vec<u8>, ApiError> {
         return Ok(Vec::new());
     }
     let decoded = tidb_codec::memcomparable::decode_bytes(encoded);
-    let decoded = decoded.map_err(|e| ApiError(FeedError::new("CDC:ErrResolveLocks", format!("region boundary: {e}"))))?;
+    let decoded = decoded
+        .map_err(|e| ApiError(FeedError::new("CDC:ErrResolveLocks", format!("region boundary: {e}"))))?;
     Ok(decoded.0)
 }
 
