@@ -5,30 +5,37 @@
 
 use std::process::ExitCode;
 
+use golden::Recording;
+
 #[path = "../tests/it/golden/mod.rs"]
-mod golden;
+mod check;
 
 fn main() -> ExitCode {
     let root = std::env::args_os().nth(1).map_or_else(golden::root, Into::into);
-    let Some(scripts) = golden::Recording::list(&root) else {
+    let Some(folders) = golden::folders(&root) else {
         eprintln!("no recordings at {}", root.display());
         return ExitCode::FAILURE;
     };
     let mut failed = false;
-    for script in scripts {
-        let recording = match golden::Recording::load(&script) {
+    for folder in folders {
+        let recording = match Recording::load(&folder) {
             Ok(recording) => recording,
             Err(error) => {
-                eprintln!("{}: {error}", script.display());
+                eprintln!("{}: {error}", folder.display());
                 failed = true;
                 continue;
             }
         };
         for variant in recording.variants() {
-            match golden::check(&recording, &variant) {
-                Ok(alike) => println!("{} {}: {alike} messages alike", recording.name, variant.name),
+            let name = format!("{} {}", recording.name, variant.name);
+            match check::check(&recording, &variant) {
+                Ok(comparison) => {
+                    println!("{name}: {} messages alike", comparison.alike);
+                    comparison.differences.iter().for_each(|difference| println!("  {difference}"));
+                    failed |= !comparison.differences.is_empty();
+                }
                 Err(problem) => {
-                    println!("{} {}: {problem}", recording.name, variant.name);
+                    println!("{name}: {problem}");
                     failed = true;
                 }
             }

@@ -59,7 +59,7 @@ pub(crate) fn check_forced(
 ) -> Result<usize, GoldenError> {
     let mut forced = HashSet::new();
     for recorded in recording.messages(FORCED)? {
-        let message = Comparable::new(recorded.key.as_deref(), &recorded.value, true)?;
+        let message = Comparable::new(recorded.key.as_deref(), &recorded.value)?;
         forced.extend(message.map(|message| (message.key, message.without_extension)));
     }
     let (alike, other): (Vec<_>, Vec<_>) = ours

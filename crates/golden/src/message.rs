@@ -27,8 +27,6 @@ pub struct Sent {
     pub key: Option<Vec<u8>>,
     /// Value of the record.
     pub value: String,
-    /// False if the SQL text of this DDL was left as typed, and is not to be compared.
-    pub sql_is_final: bool,
 }
 
 /// Reads one line of a recording; `None` if it is none.
@@ -56,12 +54,8 @@ pub(crate) struct Comparable {
     pub(crate) key: Option<Vec<u8>>,
     /// The message without the wall clock, `mysqlType` in order of names.
     pub(crate) text: String,
-    /// The same without SQL.
-    pub(crate) without_sql: String,
     /// The same without the extension.
     pub(crate) without_extension: String,
-    /// Whether SQL is compared.
-    pub(crate) sql_is_final: bool,
     /// True for a DDL.
     pub(crate) is_ddl: bool,
     /// True if the DDL says that the table has partitions.
@@ -76,11 +70,7 @@ pub(crate) struct Comparable {
 
 impl Comparable {
     /// The comparable form of a message; `None` for a watermark.
-    pub(crate) fn new(
-        key: Option<&[u8]>,
-        value: &str,
-        sql_is_final: bool,
-    ) -> Result<Option<Self>, GoldenError> {
+    pub(crate) fn new(key: Option<&[u8]>, value: &str) -> Result<Option<Self>, GoldenError> {
         let fields = Fields::parse(value)?;
         if fields.string("type") == "TIDB_WATERMARK" {
             return Ok(None);
@@ -89,9 +79,7 @@ impl Comparable {
         Ok(Some(Self {
             key: key.map(<[u8]>::to_vec),
             text: fields.render(|name| name != "ts"),
-            without_sql: fields.render(|name| name != "ts" && name != "sql"),
             without_extension: fields.render(|name| name != "ts" && name != "_tidb"),
-            sql_is_final: sql_is_final || !is_ddl,
             is_ddl,
             is_partitioned: is_ddl && fields.string("sql").contains("PARTITION BY"),
             es: fields.number("es").unwrap_or(u64::MAX),
@@ -102,11 +90,6 @@ impl Comparable {
 
     /// True if the two are the same but for what may differ.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        self.key == other.key
-            && if self.sql_is_final && other.sql_is_final {
-                self.text == other.text
-            } else {
-                self.without_sql == other.without_sql
-            }
+        self.key == other.key && self.text == other.text
     }
 }

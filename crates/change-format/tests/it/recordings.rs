@@ -2,22 +2,28 @@
 //! of the repository: their folder is named by `TIDEGATE_GOLDEN` (default `../shared/golden` beside the repository);
 //! without it the test says so and passes.
 
-use crate::golden::{self, Recording};
+use ::golden::Recording;
+
+use crate::golden;
 
 #[test]
 fn recorded_streams_give_the_recorded_messages() {
-    let root = golden::root();
-    let Some(scripts) = Recording::list(&root) else {
+    let root = ::golden::root();
+    let Some(folders) = ::golden::folders(&root) else {
         eprintln!("NOT CHECKED: no recordings at {} (set TIDEGATE_GOLDEN)", root.display());
         return;
     };
     let mut failures = Vec::new();
-    for script in scripts {
-        let recording = Recording::load(&script).unwrap();
+    for folder in folders {
+        let recording = Recording::load(&folder).unwrap();
         for variant in recording.variants() {
+            let name = format!("{} {}", recording.name, variant.name);
             match golden::check(&recording, &variant) {
-                Ok(checked) => eprintln!("{} {}: {checked} messages alike", recording.name, variant.name),
-                Err(problem) => failures.push(format!("{} {}: {problem}", recording.name, variant.name)),
+                Ok(comparison) => {
+                    eprintln!("{name}: {} messages alike", comparison.alike);
+                    failures.extend(comparison.differences.iter().map(|one| format!("{name}: {one}")));
+                }
+                Err(problem) => failures.push(format!("{name}: {problem}")),
             }
         }
     }

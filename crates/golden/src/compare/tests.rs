@@ -27,7 +27,7 @@ fn watermark(ts: u64) -> String {
 /// A message of ours: rows have a key of no bytes.
 fn sent(value: &str) -> Sent {
     let key = if value.contains("WATERMARK") { None } else { Some(Vec::new()) };
-    Sent { partition: 0, key, value: value.to_owned(), sql_is_final: true }
+    Sent { partition: 0, key, value: value.to_owned() }
 }
 
 /// A recording of these messages.

@@ -19,7 +19,7 @@ pub(crate) struct Committed {
 pub(crate) type CommitKey = (u64, u64, Bytes);
 
 /// All committed changes; those that arrived twice are there once.
-pub(crate) fn committed(rows: &[event::Row]) -> BTreeMap<CommitKey, Committed> {
+pub(crate) fn committed<'a>(rows: impl Iterator<Item = &'a event::Row>) -> BTreeMap<CommitKey, Committed> {
     let mut prewrites: HashMap<(u64, Bytes), &event::Row> = HashMap::new();
     let mut committed = BTreeMap::new();
     for row in rows {

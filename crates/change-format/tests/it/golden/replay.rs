@@ -5,26 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use change_format::{CanalEncoder, DdlMessage, Encoded, RowChange, RowKind, encode_ddl, partition_by_ts};
+use golden::{Recording, Sent, Variant};
 use tidb_codec::{Datum, datum, key, row};
 use tidb_schema::{
     DDL_JOB_META_COLUMN_ID, DDL_JOB_TABLE_ID, DdlEffect, DdlText, Job, SchemaHistory, SchemaSnapshot,
     TableVersion, is_system_schema,
 };
+use tidb_sql::{RestoreOptions, SqlMode, Statement};
+use tikv_proto::cdcpb::event;
 
 use super::matcher::{self, CommitKey, Committed};
-use super::{Recording, Variant};
-
-/// A message that we send.
-pub(crate) struct Message {
-    /// Partition of the topic.
-    pub(crate) partition: u32,
-    /// Whether it is of a row.
-    pub(crate) is_row: bool,
-    /// Whether `sql` is final: parsed statements are restored elsewhere.
-    pub(crate) sql_is_final: bool,
-    /// The value.
-    pub(crate) value: String,
-}
+use super::settings::Settings;
 
 /// A change with what orders it within its transaction: kind, then key.
 type KindedRow = (RowKind, Bytes, CommitKey, Committed);
@@ -33,26 +24,38 @@ type KindedRow = (RowKind, Bytes, CommitKey, Committed);
 type Place = (u64, u8);
 
 /// All messages in order of (commit timestamp, row before DDL); rows of one table in the order of its transactions.
-pub(crate) fn messages(recording: &Recording, variant: &Variant) -> Result<Vec<Message>, String> {
-    let committed = matcher::committed(&recording.rows);
+pub(crate) fn messages(recording: &Recording, variant: &Variant) -> Result<Vec<Sent>, String> {
+    let settings = &Settings::new(variant);
+    let committed = matcher::committed(rows(recording));
     let snapshot = SchemaSnapshot::from_meta(recording.start_ts, recording.meta.iter().map(|(k, v)| (k, v)));
     let mut history = SchemaHistory::new(snapshot.map_err(|error| error.to_string())?);
-    let mut places: BTreeMap<Place, Vec<Message>> = BTreeMap::new();
+    let mut places: BTreeMap<Place, Vec<Sent>> = BTreeMap::new();
     for (commit_ts, job) in jobs(&committed)? {
         let effect = history.apply(&job, commit_ts).map_err(|error| error.to_string())?;
-        places.entry((commit_ts, 1)).or_default().extend(ddl_messages(&effect, variant));
+        places.entry((commit_ts, 1)).or_default().extend(ddl_messages(&effect, settings));
     }
-    let mut encoders = Encoders { variant, options: Arc::new(variant.options.clone()), made: HashMap::new() };
+    let mut encoders =
+        Encoders { settings, options: Arc::new(settings.options.clone()), made: HashMap::new() };
     for ((commit_ts, _, table), rows) in transactions(&committed) {
         let version = history.table_for_row(table, commit_ts).map_err(|error| error.to_string())?;
         let Some(version) = version else { continue };
-        if version.is_system() || !version.is_eligible(variant.force_replicate) {
+        if version.is_system() || !version.is_eligible(settings.force_replicate) {
             continue;
         }
         let sent = encoders.transaction(&version, &rows)?;
         places.entry((commit_ts, 0)).or_default().extend(sent);
     }
     Ok(places.into_values().flatten().collect())
+}
+
+/// Rows in order of arrival.
+fn rows(recording: &Recording) -> impl Iterator<Item = &event::Row> {
+    let events = recording.frames.iter().flat_map(|frame| &frame.events);
+    let entries = events.filter_map(|event| match &event.event {
+        Some(event::Event::Entries(entries)) => Some(&entries.entries),
+        _ => None,
+    });
+    entries.flatten()
 }
 
 /// Finished jobs in order.
@@ -87,22 +90,33 @@ fn job_json(value: &[u8]) -> Result<Option<Vec<u8>>, tidb_codec::CodecError> {
 }
 
 /// The DDL messages of a job.
-fn ddl_messages(effect: &DdlEffect, variant: &Variant) -> Vec<Message> {
+fn ddl_messages(effect: &DdlEffect, settings: &Settings) -> Vec<Sent> {
     let is_sent = |event: &&tidb_schema::DdlEvent| {
         let table = event.change.as_ref().and_then(|change| change.latest());
         !is_system_schema(&event.schema)
-            && table.is_none_or(|table| table.is_eligible(variant.force_replicate))
+            && table.is_none_or(|table| table.is_eligible(settings.force_replicate))
     };
     let message = |event: &tidb_schema::DdlEvent| {
-        let (sql, sql_is_final) = match &event.text {
-            DdlText::Rebuilt(sql) => (sql.as_str(), true),
-            DdlText::Query | DdlText::Statement(_) => (&*event.query, false),
+        let sql = match &event.text {
+            DdlText::Rebuilt(sql) => sql.clone(),
+            DdlText::Query => restored(&event.query, event.sql_mode, 0),
+            DdlText::Statement(position) => restored(&event.query, event.sql_mode, *position) + ";",
         };
-        let value = encode_ddl(&DdlMessage::new(event, sql), &variant.options, 0);
+        let value = encode_ddl(&DdlMessage::new(event, &sql), &settings.options, 0);
         let value = String::from_utf8_lossy(&value).into_owned();
-        Message { partition: 0, is_row: false, sql_is_final, value }
+        Sent { partition: 0, key: None, value }
     };
     effect.events.iter().filter(is_sent).map(message).collect()
+}
+
+/// A statement of a query in TiDB's canonical form; as typed if it can't be read.
+fn restored(query: &str, sql_mode: u64, position: usize) -> String {
+    let statements = tidb_sql::parse(query, SqlMode::from_bits(sql_mode)).unwrap_or_default();
+    let sql = statements.get(position).and_then(|parsed| match &parsed.statement {
+        Statement::Ddl(ddl) => tidb_sql::restore(ddl, RestoreOptions::default()).ok(),
+        _ => None,
+    });
+    sql.unwrap_or_else(|| query.to_owned())
 }
 
 /// Changes of rows by (commit timestamp, start timestamp, physical table).
@@ -133,18 +147,14 @@ fn row_change<'a>(id: &'a CommitKey, change: &'a Committed) -> RowChange<'a> {
 
 /// Encoders by table version.
 struct Encoders<'a> {
-    variant: &'a Variant,
+    settings: &'a Settings,
     options: Arc<change_format::CanalOptions>,
     made: HashMap<(i64, u64), Arc<CanalEncoder>>,
 }
 
 impl Encoders<'_> {
     /// The messages of one transaction of one table: split updates send their second half last.
-    fn transaction(
-        &mut self,
-        version: &Arc<TableVersion>,
-        rows: &[KindedRow],
-    ) -> Result<Vec<Message>, String> {
+    fn transaction(&mut self, version: &Arc<TableVersion>, rows: &[KindedRow]) -> Result<Vec<Sent>, String> {
         let encoder = self.encoder(version)?;
         let mut sent = Vec::new();
         let mut inserts = Vec::new();
@@ -181,14 +191,14 @@ impl Encoders<'_> {
         encoder: &CanalEncoder,
         version: &TableVersion,
         row: &RowChange<'_>,
-    ) -> Result<Message, String> {
+    ) -> Result<Sent, String> {
         let mut value = Vec::new();
         let encoded = encoder.encode(row, 0, &mut value).map_err(|error| describe(&error))?;
         if encoded != Encoded::Message {
             return Err(format!("unexpected form {encoded:?}"));
         }
-        let partitions = self.variant.partitions;
-        let partition = match self.variant.dispatcher.as_str() {
+        let partitions = self.settings.partitions;
+        let partition = match self.settings.dispatcher.as_str() {
             "ts" => partition_by_ts(row.commit_ts, partitions),
             "index-value" => {
                 let columns = encoder.handle_key_columns(version);
@@ -199,7 +209,7 @@ impl Encoders<'_> {
             _ => encoder.table_hash().partition(partitions),
         };
         let value = String::from_utf8(value).map_err(|error| error.to_string())?;
-        Ok(Message { partition, is_row: true, sql_is_final: true, value })
+        Ok(Sent { partition, key: Some(Vec::new()), value })
     }
 }
 

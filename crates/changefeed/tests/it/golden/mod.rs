@@ -99,6 +99,5 @@ fn sent(message: changefeed::replay::Delivered) -> Result<Sent, CheckError> {
         partition: u32::try_from(message.partition).map_err(|error| wrong(error.to_string()))?,
         key: message.key,
         value: String::from_utf8(message.value).map_err(|error| wrong(error.to_string()))?,
-        sql_is_final: true,
     })
 }
