@@ -32,7 +32,7 @@ pub(crate) enum Pattern {
 impl Pattern {
     /// A pattern that matches exactly `text`.
     pub(crate) fn literal(text: &str) -> Self {
-        Self::Wild(text.chars().map(|c| Atom::Char(c)).collect())
+        Self::Wild(text.chars().map(Atom::Char).collect())
     }
 
     /// True if the whole `name` matches.

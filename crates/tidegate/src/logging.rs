@@ -13,7 +13,8 @@ use crate::failure::Failure;
 pub(crate) type SetLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// Libraries that say too much at the level of our own code.
-const QUIET: &str = "h2=warn,hyper=warn,tonic=warn,tower=warn,rdkafka=warn,librdkafka=warn,fjall=warn,lsm_tree=warn";
+const QUIET: &str =
+    "h2=warn,hyper=warn,tonic=warn,tower=warn,rdkafka=warn,librdkafka=warn,fjall=warn,lsm_tree=warn";
 
 /// The filter for a level.
 fn filter(level: &str) -> Result<EnvFilter, String> {

@@ -46,9 +46,9 @@ enum TidegateCommand {
     /// Print the changes that arrive in a topic.
     Consume(consume::ConsumeArgs),
     /// Start a capture for an existing cluster (`cdc server`).
-    Server(server::ServerArgs),
+    Server(Box<server::ServerArgs>),
     /// Manage changefeeds (`cdc cli`).
-    Cli(cli::CliArgs),
+    Cli(Box<cli::CliArgs>),
     /// Print what was built.
     Version,
 }
@@ -66,9 +66,9 @@ struct Cdc {
 #[derive(Debug, Subcommand)]
 enum CdcCommand {
     /// Start a capture.
-    Server(server::ServerArgs),
+    Server(Box<server::ServerArgs>),
     /// Manage changefeeds and the cluster of captures.
-    Cli(cli::CliArgs),
+    Cli(Box<cli::CliArgs>),
     /// Print what was built.
     Version,
 }
@@ -115,8 +115,8 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Ps(args) => ps::run(args).await,
         TidegateCommand::Demo(args) => demo::run(args).await,
         TidegateCommand::Consume(args) => consume::run(args).await,
-        TidegateCommand::Server(args) => server::run(args).await,
-        TidegateCommand::Cli(args) => cli::run(args).await,
+        TidegateCommand::Server(args) => server::run(*args).await,
+        TidegateCommand::Cli(args) => cli::run(*args).await,
         TidegateCommand::Version => {
             version::print();
             Ok(())
@@ -158,7 +158,9 @@ fn report(failure: Failure) -> ExitCode {
 /// Answers arguments that can't be parsed: help and errors as TiCDC's command gives them under `cdc`.
 fn refuse_arguments(error: &clap::Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             print!("{error}");
             ExitCode::SUCCESS
         }
@@ -168,7 +170,8 @@ fn refuse_arguments(error: &clap::Error) -> ExitCode {
         }
         ErrorKind::UnknownArgument if called_cdc() => {
             println!("{}", help_of(&command_path()));
-            let flag = error.get(clap::error::ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+            let flag =
+                error.get(clap::error::ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
             let message = format!("unknown flag: {flag}");
             eprintln!("Error: {message}\n{message}");
             ExitCode::FAILURE

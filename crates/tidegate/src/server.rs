@@ -139,12 +139,16 @@ fn read_file(path: Option<&PathBuf>) -> Result<ServerFile, Failure> {
 fn time_zone(name: &str) -> Result<TimeZone, Failure> {
     match name.to_lowercase().as_str() {
         "" | "system" | "local" => Ok(TimeZone::system()),
-        _ => TimeZone::get(name).map_err(|e| Failure::new(format!("--tz {name}: {e}; use an IANA name such as Asia/Tokyo"))),
+        _ => TimeZone::get(name)
+            .map_err(|e| Failure::new(format!("--tz {name}: {e}; use an IANA name such as Asia/Tokyo"))),
     }
 }
 
 /// Makes settings of flags and file; flags win.
-fn settings(args: ServerArgs, set_log_level: impl FnOnce(&str, Option<&str>) -> Result<logging::SetLevel, Failure>) -> Result<CaptureConfig, Failure> {
+fn settings(
+    args: ServerArgs,
+    set_log_level: impl FnOnce(&str, Option<&str>) -> Result<logging::SetLevel, Failure>,
+) -> Result<CaptureConfig, Failure> {
     let file = read_file(args.config.as_ref())?;
     let level = args.log_level.or(file.log_level.clone()).unwrap_or_else(|| "info".to_owned());
     let set_log_level = set_log_level(&level, args.log_file.as_deref().or(file.log_file.as_deref()))?;
@@ -153,7 +157,9 @@ fn settings(args: ServerArgs, set_log_level: impl FnOnce(&str, Option<&str>) -> 
     }
     let tls = [&args.ca, &args.cert, &args.key, &args.cert_allowed_cn].iter().any(|path| path.is_some());
     if tls || file.security.as_ref().is_some_and(|table| !table.is_empty()) {
-        return Err(Failure::new("TLS is not supported by this build yet: remove --ca, --cert, --key and [security]"));
+        return Err(Failure::new(
+            "TLS is not supported by this build yet: remove --ca, --cert, --key and [security]",
+        ));
     }
     let addr = args.addr.or(file.addr).unwrap_or_else(|| "127.0.0.1:8300".to_owned());
     let addr: SocketAddr = resolve(&addr)?;
@@ -174,7 +180,9 @@ fn settings(args: ServerArgs, set_log_level: impl FnOnce(&str, Option<&str>) -> 
     let data_dir = match args.data_dir.or(file.data_dir) {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => {
-            eprintln!("[WARN] TiCDC server data-dir is not set. Please use `cdc server --data-dir` to start the cdc server if possible.");
+            eprintln!(
+                "[WARN] TiCDC server data-dir is not set. Please use `cdc server --data-dir` to start the cdc server if possible."
+            );
             PathBuf::from(DEFAULT_DATA_DIR)
         }
     };
@@ -215,7 +223,9 @@ fn check_advertised(advertised: Option<&str>, addr: SocketAddr) -> Result<(), Fa
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
     let unspecified = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified());
     if port.parse::<u16>().is_err() || host.is_empty() || unspecified {
-        return Err(Failure::new(format!("--advertise-addr {text:?}: use host:port that others can reach, such as ticdc:8300")));
+        return Err(Failure::new(format!(
+            "--advertise-addr {text:?}: use host:port that others can reach, such as ticdc:8300"
+        )));
     }
     Ok(())
 }

@@ -74,7 +74,8 @@ impl Ports {
     /// The usual ports plus `offset`.
     pub(crate) fn with_offset(offset: u16) -> Result<Self, Failure> {
         let add = |port: u16| {
-            let too_large = || Failure::new(format!("--port-offset {offset}: port {port} + {offset} is above 65535"));
+            let too_large =
+                || Failure::new(format!("--port-offset {offset}: port {port} + {offset} is above 65535"));
             port.checked_add(offset).ok_or_else(too_large)
         };
         let usual = Self::USUAL;
@@ -159,8 +160,15 @@ impl Stack {
     pub(crate) async fn start(config: StackConfig) -> Result<Self, Failure> {
         std::fs::create_dir_all(&config.data_dir)
             .map_err(|e| Failure::new(format!("--data-dir {}: {e}", config.data_dir.display())))?;
-        let mut stack =
-            Self { host: config.host, ports: config.ports, pd: None, tikv: None, tidb: None, kafka: None, capture: None };
+        let mut stack = Self {
+            host: config.host,
+            ports: config.ports,
+            pd: None,
+            tikv: None,
+            tidb: None,
+            kafka: None,
+            capture: None,
+        };
         for service in Service::ALL {
             if config.services.contains(&service)
                 && let Err(failure) = stack.start_service(service, &config).await
@@ -178,10 +186,13 @@ impl Stack {
         match service {
             Service::Pd => {
                 let addr = SocketAddr::new(config.host, config.ports.pd);
-                let running = local_pd::start(local_pd::PdConfig::new(addr, dir)).await.map_err(|error| match error {
-                    local_pd::StartError::AddressInUse { addr, .. } => taken(service, addr),
-                    other => failed(service, &other),
-                })?;
+                let running =
+                    local_pd::start(local_pd::PdConfig::new(addr, dir)).await.map_err(
+                        |error| match error {
+                            local_pd::StartError::AddressInUse { addr, .. } => taken(service, addr),
+                            other => failed(service, &other),
+                        },
+                    )?;
                 self.ports.pd = running.local_addr().port();
                 self.pd = Some(running);
             }
@@ -205,7 +216,9 @@ impl Stack {
                 let addr = SocketAddr::new(config.host, config.ports.sql);
                 let settings = local_tidb::TidbConfig::new(addr, self.pd_url());
                 let running = local_tidb::start(settings).await.map_err(|error| match error {
-                    local_tidb::StartError::Listen(mysql_server::StartError::AddressInUse { addr }) => taken(service, addr),
+                    local_tidb::StartError::Listen(mysql_server::StartError::AddressInUse { addr }) => {
+                        taken(service, addr)
+                    }
                     other => failed(service, &other),
                 })?;
                 self.ports.sql = running.local_addr().port();
@@ -214,21 +227,26 @@ impl Stack {
             Service::Kafka => {
                 let addr = SocketAddr::new(config.host, config.ports.kafka);
                 let running =
-                    local_kafka::start(local_kafka::KafkaConfig::new(addr, dir)).await.map_err(|error| match error {
-                        local_kafka::StartError::AddressInUse { addr } => taken(service, addr),
-                        other => failed(service, &other),
+                    local_kafka::start(local_kafka::KafkaConfig::new(addr, dir)).await.map_err(|error| {
+                        match error {
+                            local_kafka::StartError::AddressInUse { addr } => taken(service, addr),
+                            other => failed(service, &other),
+                        }
                     })?;
                 self.ports.kafka = running.local_addr().port();
                 self.kafka = Some(running);
             }
             Service::Capture => {
-                let running = capture::start(self.capture_config(config, dir)?).await.map_err(|error| match error {
-                    capture::StartError::AddressInUse { addr } => taken(service, addr),
-                    other => failed(service, &other),
-                })?;
+                let running =
+                    capture::start(self.capture_config(config, dir)?).await.map_err(|error| match error {
+                        capture::StartError::AddressInUse { addr } => taken(service, addr),
+                        other => failed(service, &other),
+                    })?;
                 self.ports.capture = running.local_addr().port();
                 if tokio::time::timeout(ELECTION_TIMEOUT, running.ready()).await.is_err() {
-                    tracing::warn!("the capture has no owner yet; changefeeds start as soon as one is elected");
+                    tracing::warn!(
+                        "the capture has no owner yet; changefeeds start as soon as one is elected"
+                    );
                 }
                 self.capture = Some(running);
             }
@@ -238,8 +256,9 @@ impl Stack {
 
     /// Settings of the capture: those of `cdc server` with the ports of the stack.
     fn capture_config(&self, config: &StackConfig, data_dir: PathBuf) -> Result<CaptureConfig, Failure> {
-        let time_zone = TimeZone::get(&config.time_zone)
-            .map_err(|e| Failure::new(format!("--tz {}: {e}; use an IANA name such as Asia/Tokyo", config.time_zone)))?;
+        let time_zone = TimeZone::get(&config.time_zone).map_err(|e| {
+            Failure::new(format!("--tz {}: {e}; use an IANA name such as Asia/Tokyo", config.time_zone))
+        })?;
         let addr = SocketAddr::new(config.host, config.ports.capture);
         let advertise_addr = (config.host.is_unspecified() && config.ports.capture != 0)
             .then(|| format!("{}:{}", self.reachable(), config.ports.capture));
@@ -254,7 +273,10 @@ impl Stack {
             time_zone,
             session_ttl: SESSION_TTL,
             memory_quota: DEFAULT_MEMORY_QUOTA,
-            build: BuildInfo { compatible_version: COMPATIBLE_VERSION.to_owned(), git_hash: GIT_HASH.to_owned() },
+            build: BuildInfo {
+                compatible_version: COMPATIBLE_VERSION.to_owned(),
+                git_hash: GIT_HASH.to_owned(),
+            },
             set_log_level: config.set_log_level.clone(),
         })
     }
@@ -279,10 +301,17 @@ impl Stack {
         let host = self.reachable();
         let Ports { sql, pd, kv, capture, kafka } = self.ports;
         let mut lines = Vec::new();
-        let mut line = |on: bool, text: String| if on { lines.push(text) };
+        let mut line = |on: bool, text: String| {
+            if on {
+                lines.push(text)
+            }
+        };
         line(self.tidb.is_some(), format!("SQL      mysql -h {host} -P {sql} -u root"));
         line(self.kafka.is_some(), format!("Kafka    {host}:{kafka}"));
-        line(self.capture.is_some(), format!("Capture  http://{host}:{capture}  (cdc cli --server=http://{host}:{capture} …)"));
+        line(
+            self.capture.is_some(),
+            format!("Capture  http://{host}:{capture}  (cdc cli --server=http://{host}:{capture} …)"),
+        );
         line(self.pd.is_some(), format!("PD       http://{host}:{pd}"));
         line(self.tikv.is_some(), format!("TiKV     {host}:{kv}"));
         line(

@@ -61,7 +61,9 @@ pub(crate) async fn run(args: UpArgs) -> Result<(), Failure> {
     };
     let services = Service::ALL
         .into_iter()
-        .filter(|service| if args.only.is_empty() { !args.without.contains(service) } else { args.only.contains(service) })
+        .filter(|service| {
+            if args.only.is_empty() { !args.without.contains(service) } else { args.only.contains(service) }
+        })
         .collect();
     let config = StackConfig {
         host: args.host,

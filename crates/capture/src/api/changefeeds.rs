@@ -50,7 +50,8 @@ pub(crate) async fn list(Extract(state): Extract<Shared>, Query(query): Query<Li
 /// GET /changefeeds/:id.
 pub(crate) async fn query(Extract(state): Extract<Shared>, Path(id): Path<String>) -> ApiResult {
     let view = owner(&state)?.get(&id)?;
-    Ok(compact(&ChangefeedInfo::new(&id, &view, &state.time_zone)))
+    let info = ChangefeedInfo::new(&id, &view, &state.time_zone);
+    Ok(compact(&info.run_by(&state.membership.info.address)))
 }
 
 /// GET /changefeeds/:id/status.

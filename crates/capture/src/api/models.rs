@@ -76,6 +76,8 @@ pub(crate) struct ChangefeedInfo {
     checkpoint_ts: u64,
     checkpoint_time: String,
     gid: Gid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maintainer_addr: Option<String>,
 }
 
 /// True if the error of a state is shown.
@@ -104,7 +106,14 @@ impl ChangefeedInfo {
             checkpoint_ts: view.checkpoint_ts,
             checkpoint_time: tso_text(view.checkpoint_ts, zone),
             gid: gid(id, info.epoch),
+            maintainer_addr: None,
         }
+    }
+
+    /// Adds the address of the capture that runs the changefeed.
+    pub(crate) fn run_by(mut self, address: &str) -> Self {
+        self.maintainer_addr = Some(address.to_owned());
+        self
     }
 }
 

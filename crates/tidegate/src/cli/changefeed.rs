@@ -17,9 +17,9 @@ use crate::failure::Failure;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChangefeedCommand {
     /// Create a new replication task (changefeed).
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Update the configuration of a paused changefeed.
-    Update(CreateArgs),
+    Update(Box<CreateArgs>),
     /// List all changefeeds.
     List {
         /// Also finished and removed ones.
@@ -72,7 +72,14 @@ pub(crate) struct IdArgs {
     #[arg(short, long, value_name = "string")]
     changefeed_id: Option<String>,
     /// Keyspace.
-    #[arg(short, long, short_alias = 'n', alias = "namespace", default_value = "default", value_name = "string")]
+    #[arg(
+        short,
+        long,
+        short_alias = 'n',
+        alias = "namespace",
+        default_value = "default",
+        value_name = "string"
+    )]
     keyspace: String,
 }
 
@@ -86,8 +93,8 @@ impl IdArgs {
 /// Runs a command.
 pub(super) async fn run(command: ChangefeedCommand, connection: &Connection) -> Result<(), Failure> {
     match command {
-        ChangefeedCommand::Create(args) => create::run(args, connection).await,
-        ChangefeedCommand::Update(args) => update::run(args, connection).await,
+        ChangefeedCommand::Create(args) => create::run(*args, connection).await,
+        ChangefeedCommand::Update(args) => update::run(*args, connection).await,
         ChangefeedCommand::List { all, .. } => list(&ApiClient::connect(connection).await?, all).await,
         ChangefeedCommand::Query { id, simple } => {
             let id = id.require("cli changefeed query")?;
@@ -118,7 +125,12 @@ async fn list(client: &ApiClient, all: bool) -> Result<(), Failure> {
     let path = if all { "/api/v2/changefeeds?state=all" } else { "/api/v2/changefeeds" };
     let answer = client.get(path).await?;
     let items = answer.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let keys = [("state", "state"), ("checkpoint_tso", "tso"), ("checkpoint_time", "checkpoint"), ("error", "error")];
+    let keys = [
+        ("state", "state"),
+        ("checkpoint_tso", "tso"),
+        ("checkpoint_time", "checkpoint"),
+        ("error", "error"),
+    ];
     let shown: Vec<Value> = items
         .iter()
         .map(|item| json!({"id": item["id"], "keyspace": item["keyspace"], "summary": pick(item, &keys)}))
@@ -156,7 +168,8 @@ async fn query(client: &ApiClient, id: &str, simple: bool) -> Result<(), Failure
         info["target_ts"] = 0.into();
     }
     if let Some(time) = info.get("create_time").and_then(Value::as_str) {
-        info["create_time"] = time.replacen('T', " ", 1).get(..23).unwrap_or(time).trim_end_matches('Z').into();
+        info["create_time"] =
+            time.replacen('T', " ", 1).get(..23).unwrap_or(time).trim_end_matches('Z').into();
     }
     Ok(print_json(&pick(&info, &keys))?)
 }
@@ -167,7 +180,9 @@ async fn resume(client: &ApiClient, id: &str, overwrite: Option<String>) -> Resu
         None => 0,
         Some("now") => tso::now(client).await?,
         Some(text) => text.parse().map_err(|_| {
-            Failure::new(format!("--overwrite-checkpoint-ts {text}: use now, or a timestamp such as 470640251767619593"))
+            Failure::new(format!(
+                "--overwrite-checkpoint-ts {text}: use now, or a timestamp such as 470640251767619593"
+            ))
         })?,
     };
     let body = json!({"overwrite_checkpoint_ts": checkpoint});
@@ -191,7 +206,10 @@ async fn remove(client: &ApiClient, id: &str) -> Result<(), Failure> {
     match client.call(Method::DELETE, &format!("/api/v2/changefeeds/{id}"), None).await {
         Ok(_) => {
             let uri = info["sink_uri"].as_str().unwrap_or_default();
-            println!("Changefeed remove successfully.\nID: {id}\nCheckpointTs: {}\nSinkURI: {uri}", info["checkpoint_ts"]);
+            println!(
+                "Changefeed remove successfully.\nID: {id}\nCheckpointTs: {}\nSinkURI: {uri}",
+                info["checkpoint_ts"]
+            );
             Ok(())
         }
         Err(Failure::Message(message)) => {
@@ -213,7 +231,9 @@ async fn statistics(client: &ApiClient, id: &str, interval: u64) -> Result<(), F
         }
         let info = client.get(&path).await?;
         let now = tso::now(client).await?;
-        let gap = |from: u64, to: u64| format_go_duration(Duration::from_millis((from >> 18).saturating_sub(to >> 18)));
+        let gap = |from: u64, to: u64| {
+            format_go_duration(Duration::from_millis((from >> 18).saturating_sub(to >> 18)))
+        };
         let ts = |key: &str| info.get(key).and_then(Value::as_u64).unwrap_or(0);
         let line = json!({
             "sink_gap": gap(ts("resolved_ts"), ts("checkpoint_ts")),

@@ -27,7 +27,8 @@ impl ApiClient {
             (_, Some(pd)) if !pd.is_empty() => owner_of(pd).await?,
             _ => DEFAULT_SERVER.to_owned(),
         };
-        let login = connection.user.clone().map(|user| (user, connection.password.clone().unwrap_or_default()));
+        let login =
+            connection.user.clone().map(|user| (user, connection.password.clone().unwrap_or_default()));
         let client = Self { http: reqwest::Client::new(), base, login };
         client.call(Method::GET, "/api/v2/status", None).await?;
         Ok(client)
@@ -39,7 +40,12 @@ impl ApiClient {
     }
 
     /// One request; errors are TiCDC's, or those of the connection in Go's words.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
         let mut verb = method.as_str().to_lowercase();
         verb[..1].make_ascii_uppercase();
@@ -89,7 +95,8 @@ fn connection_error(verb: &str, url: &str, error: &reqwest::Error) -> Failure {
     }
     let reason = match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
         Some(std::io::ErrorKind::ConnectionRefused) => {
-            let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            let authority =
+                url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
             format!("dial tcp {authority}: connect: connection refused")
         }
         _ => cause.to_string(),

@@ -83,7 +83,9 @@ impl CreateArgs {
 /// What can be seen to be wrong without a server.
 fn check_locally(args: &CreateArgs, config: &ReplicaConfig) -> Result<(), Failure> {
     if let Some(sort_dir) = &args.sort_dir {
-        return Err(Failure::new(format!("creating changefeed with `--sort-dir={sort_dir}` is not supported; remove it")));
+        return Err(Failure::new(format!(
+            "creating changefeed with `--sort-dir={sort_dir}` is not supported; remove it"
+        )));
     }
     if let Some(id) = &args.changefeed_id {
         validate_changefeed_id(id)?;
@@ -151,14 +153,27 @@ pub(super) async fn run(args: CreateArgs, connection: &Connection) -> Result<(),
         "replica_config": api_json::to_api(&config),
     });
     let info = client.post("/api/v2/changefeeds", &request).await?;
-    println!("Create changefeed successfully!\nID: {}\nInfo: {}", info["id"].as_str().unwrap_or_default(), one_line(&info));
+    println!(
+        "Create changefeed successfully!\nID: {}\nInfo: {}",
+        info["id"].as_str().unwrap_or_default(),
+        one_line(&info)
+    );
     let (eligible, all) = (tables(&lists, "eligible_tables"), tables(&lists, "all_tables"));
     if args.verbose {
-        println!("IneligibleTablesCount: {}\nEligibleTablesCount: {}\nAllTablesCount: {}", ineligible.len(), eligible.len(), all.len());
-        for (label, list) in [("EligibleTables", eligible), ("IneligibleTables", ineligible), ("AllTables", all)] {
+        println!(
+            "IneligibleTablesCount: {}\nEligibleTablesCount: {}\nAllTablesCount: {}",
+            ineligible.len(),
+            eligible.len(),
+            all.len()
+        );
+        for (label, list) in
+            [("EligibleTables", eligible), ("IneligibleTables", ineligible), ("AllTables", all)]
+        {
             let part = |table: &Value, key: &str| table[key].as_str().unwrap_or_default().to_owned();
-            let names: Vec<_> =
-                list.iter().map(|table| format!("{}.{}", part(table, "database_name"), part(table, "table_name"))).collect();
+            let names: Vec<_> = list
+                .iter()
+                .map(|table| format!("{}.{}", part(table, "database_name"), part(table, "table_name")))
+                .collect();
             println!("{label}: [{}]", names.join(", "));
         }
     }
@@ -168,10 +183,16 @@ pub(super) async fn run(args: CreateArgs, connection: &Connection) -> Result<(),
 /// Tells about tables that can't be replicated; true to go on.
 fn accept_ineligible(ineligible: &[Value], config: &ReplicaConfig, no_confirm: bool) -> bool {
     if config.force_replicate {
-        println!("[WARN] Force to replicate some ineligible tables, these tables do not have a primary key or a not-null unique key: {}", go_list(ineligible));
+        println!(
+            "[WARN] Force to replicate some ineligible tables, these tables do not have a primary key or a not-null unique key: {}",
+            go_list(ineligible)
+        );
         return true;
     }
-    println!("[WARN] Some tables are not eligible to replicate, because they do not have a primary key or a not-null unique key: {}", go_list(ineligible));
+    println!(
+        "[WARN] Some tables are not eligible to replicate, because they do not have a primary key or a not-null unique key: {}",
+        go_list(ineligible)
+    );
     let question = "Could you agree to ignore those tables, and continue to replicate [Y/N]\n\
                     Note: If you don't want to ignore those tables, please set `force-replicate to` true in the changefeed config file.";
     if no_confirm || confirm(question) {

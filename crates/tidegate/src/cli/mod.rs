@@ -79,13 +79,17 @@ enum CliCommand {
 /// Runs a command.
 pub(crate) async fn run(args: CliArgs) -> Result<(), Failure> {
     if [&args.connection.ca, &args.connection.cert, &args.connection.key].iter().any(|path| path.is_some()) {
-        return Err(Failure::new("TLS to the CDC server is not supported by this build; use an http:// address"));
+        return Err(Failure::new(
+            "TLS to the CDC server is not supported by this build; use an http:// address",
+        ));
     }
     let connection = &args.connection;
     match args.command {
         None => Err(Failure::usage("cli")),
         Some(CliCommand::Tso(command)) => tso::run(command, connection).await,
-        Some(CliCommand::Capture(command)) => capture::run(command, &ApiClient::connect(connection).await?).await,
+        Some(CliCommand::Capture(command)) => {
+            capture::run(command, &ApiClient::connect(connection).await?).await
+        }
         Some(CliCommand::Processor(command)) => {
             capture::run_processor(command, &ApiClient::connect(connection).await?).await
         }

@@ -44,7 +44,12 @@ fn diff(path: &mut Vec<String>, from: &Value, to: &Value, lines: &mut Vec<String
             }
         }
         (a, b) if a != b => {
-            lines.push(format!("{{Type:update Path:[{}] From:{} To:{}}}", path.join(" "), go_value(a), go_value(b)));
+            lines.push(format!(
+                "{{Type:update Path:[{}] From:{} To:{}}}",
+                path.join(" "),
+                go_value(a),
+                go_value(b)
+            ));
         }
         _ => {}
     }
