@@ -87,3 +87,20 @@ async fn a_changefeed_with_a_target_sends_what_is_up_to_it_and_a_last_watermark(
     assert!(sent.iter().all(|ts| *ts <= target_ts));
     assert_eq!(values.last().and_then(|value| ts_of(value, "watermarkTs")), Some(target_ts));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_table_that_lost_its_key_the_others_go_on_and_one_that_got_a_key_joins() {
+    let recordings = recordings();
+    let Some(recording) = recordings.iter().find(|recording| recording.name == "09_ineligible") else {
+        return;
+    };
+    let mut variant =
+        recording.variants().into_iter().find(|v| v.name == "canal-json-extension").expect("variant");
+    variant.replica_config["filter"] = serde_json::json!({"rules": ["*.*", "!golden_inel.nopk"]});
+    let checked = golden::check(recording, golden::tape(recording), &variant, Order::Tape)
+        .await
+        .expect("it does not stop");
+    assert!(checked.comparison.differences.is_empty(), "{:#?}", checked.comparison.differences);
+    let notes = checked.comparison.notes.join("\n");
+    assert!(notes.contains("1 messages of golden_inel.never, which got a key"), "{notes}");
+}
