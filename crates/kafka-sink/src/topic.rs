@@ -1,5 +1,6 @@
 //! Topics: look up, create, and read the limits that apply to their messages.
 
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -9,6 +10,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::config::ProducerConfig;
 use crate::error::SinkError;
 
+/// Port of brokers that are named without one.
+const DEFAULT_PORT: u16 = 9092;
 /// Partitions of a topic that we create when nobody said how many (as TiCDC does).
 const DEFAULT_PARTITIONS: i32 = 3;
 /// Longest topic name of Kafka, bytes.
@@ -47,8 +50,9 @@ pub struct TopicAdmin {
 }
 
 impl TopicAdmin {
-    /// Creates a client; no broker is contacted yet.
+    /// Creates a client. Blocks until one of the brokers takes a connection, or none does within the dial timeout.
     pub fn new(config: &ProducerConfig) -> Result<Self, SinkError> {
+        dial(&config.brokers, config.dial_timeout)?;
         let client = config.client()?.create().map_err(|e| SinkError::InvalidConfig(e.to_string()))?;
         Ok(Self { client, timeout: config.dial_timeout })
     }
@@ -78,7 +82,7 @@ impl TopicAdmin {
     pub fn ensure(&self, topic: &str, spec: TopicSpec) -> Result<i32, SinkError> {
         if !is_valid_topic(topic) {
             return Err(SinkError::CreateTopic(format!(
-                "kafka server: The request attempted to perform an operation on an invalid topic - Topic name is \
+                "[CDC:ErrKafkaCreateTopic]kafka create topic failed: kafka server: The request attempted to perform an operation on an invalid topic - Topic name is \
                  invalid: '{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
             )));
         }
@@ -137,6 +141,33 @@ impl TopicAdmin {
     }
 }
 
+/// Tries the brokers one after the other. librdkafka itself keeps trying until its time is up, which is long for
+/// someone who mistyped an address.
+fn dial(brokers: &str, timeout: Duration) -> Result<(), SinkError> {
+    let mut last = "no broker is named".to_owned();
+    for broker in brokers.split(',').map(str::trim).filter(|broker| !broker.is_empty()) {
+        let address =
+            if broker.contains(':') { broker.to_owned() } else { format!("{broker}:{DEFAULT_PORT}") };
+        let found = match address.to_socket_addrs() {
+            Ok(found) => found,
+            Err(error) => {
+                last = format!("dial tcp: lookup {broker}: {error}");
+                continue;
+            }
+        };
+        for addr in found {
+            match TcpStream::connect_timeout(&addr, timeout) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    last = format!("dial tcp {addr}: connect: connection refused");
+                }
+                Err(error) => last = format!("dial tcp {addr}: {error}"),
+            }
+        }
+    }
+    Err(SinkError::Unreachable(format!("kafka: client has run out of available brokers to talk to: {last}")))
+}
+
 /// Drives one of librdkafka's futures on the calling thread; they complete from its own event thread.
 fn block_on<F: Future>(future: F) -> F::Output {
     /// Wakes the thread that waits.
@@ -160,6 +191,13 @@ fn block_on<F: Future>(future: F) -> F::Output {
 #[cfg(test)]
 mod tests {
     use super::is_valid_topic;
+
+    #[test]
+    fn brokers_that_refuse_are_told_at_once() {
+        let error =
+            super::dial("127.0.0.1:1", std::time::Duration::from_secs(30)).expect_err("nobody listens there");
+        assert!(error.to_string().ends_with("dial tcp 127.0.0.1:1: connect: connection refused"), "{error}");
+    }
 
     #[test]
     fn topic_names_follow_kafkas_rules() {
