@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use regex::Regex;
 
 use crate::error::ConfigError;
-use crate::replica::{EventFilterRule, FilterConfig};
+use crate::filter_config::{EventFilterRule, FilterConfig};
 use crate::table_filter::TableFilter;
 
 /// Kind of a row change.

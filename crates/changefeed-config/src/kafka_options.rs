@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::duration::parse_go_duration;
 use crate::error::ConfigError;
-use crate::replica::{KafkaConfig, ReplicaConfig};
+use crate::replica::ReplicaConfig;
+use crate::sink_config::KafkaConfig;
 use crate::sink_uri::SinkUri;
 
 /// Default limit of a message, bytes.

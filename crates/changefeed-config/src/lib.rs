@@ -8,26 +8,29 @@ pub mod api_json;
 mod duration;
 mod error;
 mod event_filter;
+mod filter_config;
 mod identifier;
 mod info;
 mod kafka_options;
 mod pattern;
 mod replica;
 mod router;
+mod sink_config;
 mod sink_uri;
 mod table_filter;
 
 pub use duration::{GoDuration, format_go_duration, parse_go_duration};
 pub use error::ConfigError;
 pub use event_filter::{EventFilter, RowKind};
+pub use filter_config::{EventFilterRule, FilterConfig};
 pub use identifier::{new_changefeed_id, validate_changefeed_id, validate_cluster_id};
 pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_time, tso_text};
 pub use kafka_options::{KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, SaslOptions};
 pub use pattern::ColumnFilter;
-pub use replica::{
-    CodecConfig, ColumnSelectorRule, DispatchRule, EventFilterRule, FilterConfig, IntegrityConfig,
-    KafkaConfig, LargeMessageConfig, ReplicaConfig, SinkConfig, toml_unknown_keys,
-};
+pub use replica::{IntegrityConfig, ReplicaConfig, toml_unknown_keys};
 pub use router::{EventRouter, PartitionRule, TableRoute};
+pub use sink_config::{
+    CodecConfig, ColumnSelectorRule, DispatchRule, KafkaConfig, LargeMessageConfig, SinkConfig,
+};
 pub use sink_uri::{SinkUri, mask_uri};
 pub use table_filter::{TableFilter, is_system_schema};

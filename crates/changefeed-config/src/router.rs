@@ -2,7 +2,7 @@
 
 use crate::error::ConfigError;
 use crate::pattern::ColumnFilter;
-use crate::replica::SinkConfig;
+use crate::sink_config::{DispatchRule, SinkConfig};
 use crate::table_filter::TableFilter;
 
 /// Longest topic name of Kafka, bytes.
@@ -149,7 +149,7 @@ impl EventRouter {
 }
 
 /// The partition rule of a dispatcher; unknown names mean the default, as in TiCDC.
-fn partition_rule(rule: &crate::replica::DispatchRule) -> PartitionRule {
+fn partition_rule(rule: &DispatchRule) -> PartitionRule {
     let name = if rule.partition.is_empty() { &rule.dispatcher } else { &rule.partition };
     match name.to_lowercase().as_str() {
         "ts" => PartitionRule::Ts,
