@@ -53,7 +53,8 @@ fn case(
     let info: TableInfo = serde_json::from_value(json!({
         "id": 1, "name": {"O": "sbtest1", "L": "sbtest1"}, "cols": cols, "pk_is_handle": true, "state": 5
     }))?;
-    let db: DbInfo = serde_json::from_value(json!({"id": 1, "db_name": {"O": "sbtest", "L": "sbtest"}, "state": 5}))?;
+    let db: DbInfo =
+        serde_json::from_value(json!({"id": 1, "db_name": {"O": "sbtest", "L": "sbtest"}, "state": 5}))?;
     let fields: Vec<FieldType> = info.columns.iter().map(|column| column.field_type.clone()).collect();
     let mut rows = Vec::new();
     for row in 0..ROWS {
@@ -76,8 +77,7 @@ fn cases() -> Result<Vec<Case>, Box<dyn Error>> {
     let named = |columns: &[(&str, u8, i64)]| -> Vec<(String, u8, i64)> {
         columns.iter().map(|(name, tp, flen)| ((*name).to_owned(), *tp, *flen)).collect()
     };
-    let sysbench =
-        named(&[("id", 8, 20), ("k", 3, 11), ("c", 254, 120), ("pad", 254, 60), ("n", 3, 11)]);
+    let sysbench = named(&[("id", 8, 20), ("k", 3, 11), ("c", 254, 120), ("pad", 254, 60), ("n", 3, 11)]);
     let wide: Vec<_> = (0..200)
         .map(|i| (format!("column_{i}"), [8, 3, 15, 5][i % 4], 64))
         .map(|(name, tp, flen)| if name == "column_0" { (name, 8, 20) } else { (name, tp, flen) })
@@ -96,8 +96,12 @@ fn cases() -> Result<Vec<Case>, Box<dyn Error>> {
             5 => Datum::Double((row * column) as f64 / 8.0),
             _ => Datum::Int((row * column) as i64),
         })?,
-        case("64 KiB JSON document", &named(&[("id", 8, 20), ("doc", 245, 0)]), move |_, _| Datum::Json(document.clone()))?,
-        case("64 KiB plain text", &named(&[("id", 8, 20), ("t", 251, 0)]), |row, _| sysbench_text(row, 64 << 10))?,
+        case("64 KiB JSON document", &named(&[("id", 8, 20), ("doc", 245, 0)]), move |_, _| {
+            Datum::Json(document.clone())
+        })?,
+        case("64 KiB plain text", &named(&[("id", 8, 20), ("t", 251, 0)]), |row, _| {
+            sysbench_text(row, 64 << 10)
+        })?,
     ])
 }
 
@@ -170,11 +174,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (key, value) in &case.rows {
             out.clear();
             encoder.encode(&insert(commit_ts, key, value), 1, &mut out)?;
-            let (ours, theirs): (Value, Value) =
-                (serde_json::from_slice(&out)?, serde_json::from_slice(&by_values(&case, key, value, commit_ts)?)?);
+            let (ours, theirs): (Value, Value) = (
+                serde_json::from_slice(&out)?,
+                serde_json::from_slice(&by_values(&case, key, value, commit_ts)?)?,
+            );
             if ours != theirs {
-                let differs = ours.as_object().into_iter().flatten().find(|(key, value)| theirs.get(*key) != Some(value));
-                return Err(format!("{}: the two ways differ in {:?}", case.name, differs.map(|(key, _)| key)).into());
+                let differs = ours
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .find(|(key, value)| theirs.get(*key) != Some(value));
+                return Err(format!(
+                    "{}: the two ways differ in {:?}",
+                    case.name,
+                    differs.map(|(key, _)| key)
+                )
+                .into());
             }
         }
         let (rows, bytes) = measure(&case, time, |key, value| {
@@ -182,7 +197,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             encoder.encode(&insert(commit_ts, key, value), 1, &mut out)?;
             Ok(black_box(&out).len())
         })?;
-        let (slow, _) = measure(&case, time, |key, value| Ok(by_values(&case, key, value, commit_ts)?.len()))?;
+        let (slow, _) =
+            measure(&case, time, |key, value| Ok(by_values(&case, key, value, commit_ts)?.len()))?;
         println!("{:24} {rows:>14.0} {:>12.1} {slow:>18.0} {:>7.1}x", case.name, bytes / 1e6, rows / slow);
     }
     Ok(())

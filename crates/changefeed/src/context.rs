@@ -75,8 +75,9 @@ impl Context {
     /// Starts the encoder threads, one per core.
     pub fn new(config: ContextConfig) -> Result<Arc<Self>, FeedError> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = WorkerPool::start(cores)
-            .map_err(|e| FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}")))?;
+        let workers = WorkerPool::start(cores).map_err(|e| {
+            FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}"))
+        })?;
         Ok(Arc::new(Self {
             pd: config.pd,
             tikv: config.tikv,

@@ -23,7 +23,10 @@ pub(crate) struct DdlTracker {
 
 /// The error for something in a job that can't be understood.
 fn unreadable(commit_ts: u64, reason: impl std::fmt::Display) -> FeedError {
-    FeedError::new("CDC:ErrDecodeRowToDatum", format!("DDL job committed at {commit_ts} can't be read: {reason}"))
+    FeedError::new(
+        "CDC:ErrDecodeRowToDatum",
+        format!("DDL job committed at {commit_ts} can't be read: {reason}"),
+    )
 }
 
 impl DdlTracker {
@@ -73,7 +76,11 @@ impl DdlTracker {
     }
 
     /// No job up to `ts` is missing: applies them and returns what they do, in order.
-    pub(crate) fn resolve(&mut self, ts: u64, schema: &RwLock<SchemaHistory>) -> Result<Vec<DdlEffect>, FeedError> {
+    pub(crate) fn resolve(
+        &mut self,
+        ts: u64,
+        schema: &RwLock<SchemaHistory>,
+    ) -> Result<Vec<DdlEffect>, FeedError> {
         if ts <= self.resolved_ts {
             return Ok(Vec::new());
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use change_format::{CanalEncoder, CanalOptions, DdlMessage, DispatchColumns, Encoded, RowChange, encode_ddl};
+use change_format::{
+    CanalEncoder, CanalOptions, DdlMessage, DispatchColumns, Encoded, RowChange, encode_ddl,
+};
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
 use event_sorter::SortedRow;
 use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
@@ -87,11 +89,18 @@ impl Settings {
             return Ok(false);
         }
         let ineligible = event.change.as_ref().is_some_and(|change| {
-            let eligible = |version: &Arc<TableVersion>| version.is_eligible(self.force_replicate) || version.info.is_view();
+            let eligible = |version: &Arc<TableVersion>| {
+                version.is_eligible(self.force_replicate) || version.info.is_view()
+            };
             !change.before.iter().chain(&change.after).any(eligible)
         });
-        let ignored =
-            self.events.ignores_ddl(schema, table, event.action.name().unwrap_or_default(), &event.query, event.finished_ts);
+        let ignored = self.events.ignores_ddl(
+            schema,
+            table,
+            event.action.name().unwrap_or_default(),
+            &event.query,
+            event.finished_ts,
+        );
         Ok(!ineligible && !ignored)
     }
 
@@ -190,7 +199,8 @@ impl RowEncoder {
         batch: &Arc<Batch>,
     ) -> Result<bool, FeedError> {
         let change = row_change(row);
-        let Some((prepared, sending)) = self.prepared.as_ref().and_then(|p| Some((p, p.sending.as_ref()?))) else {
+        let Some((prepared, sending)) = self.prepared.as_ref().and_then(|p| Some((p, p.sending.as_ref()?)))
+        else {
             return Ok(false);
         };
         let Some(kind) = change.kind() else { return Ok(false) };
@@ -222,9 +232,15 @@ impl RowEncoder {
         batch: &Arc<Batch>,
     ) -> Result<(), FeedError> {
         match self.prepared.as_ref().and_then(|prepared| prepared.sending.as_ref()) {
-            Some(sending) => {
-                send_change(sending, row, &row_change(row).insert_half(), &mut self.scratch, buffer, run, batch)
-            }
+            Some(sending) => send_change(
+                sending,
+                row,
+                &row_change(row).insert_half(),
+                &mut self.scratch,
+                buffer,
+                run,
+                batch,
+            ),
             None => Ok(()),
         }
     }
@@ -265,7 +281,8 @@ fn send_change(
         Partitioner::Ts(count) => (row.commit_ts % count) as i32,
         Partitioner::Columns(columns, count) => {
             scratch.clear();
-            let hash = sending.encoder.row_hash(change, columns, scratch).map_err(|e| encode_error(row, e))?;
+            let hash =
+                sending.encoder.row_hash(change, columns, scratch).map_err(|e| encode_error(row, e))?;
             (u64::from(hash.value()) % count) as i32
         }
     };

@@ -123,7 +123,11 @@ impl Feed {
     }
 
     /// Replaces the configuration of a changefeed that does not run.
-    pub(crate) async fn replace(&self, info: ChangeFeedInfo, checkpoint_ts: Option<u64>) -> Result<(), FeedError> {
+    pub(crate) async fn replace(
+        &self,
+        info: ChangeFeedInfo,
+        checkpoint_ts: Option<u64>,
+    ) -> Result<(), FeedError> {
         self.context.metadata.save_info(&self.id, &info).await?;
         {
             let mut view = self.view.lock();
@@ -139,7 +143,8 @@ impl Feed {
     /// Stores the checkpoint.
     async fn save_checkpoint(&self) -> Result<(), FeedError> {
         let checkpoint_ts = self.view.lock().checkpoint_ts;
-        let status = ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
+        let status =
+            ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
         self.context.metadata.save_status(&self.id, &status).await
     }
 
@@ -219,7 +224,9 @@ impl Feed {
                 Some(reason) => {
                     let error = FeedError::new(
                         "CDC:ErrKafkaSendMessage",
-                        format!("kafka send message failed: {reason}; the changefeed goes on by itself when a broker is back"),
+                        format!(
+                            "kafka send message failed: {reason}; the changefeed goes on by itself when a broker is back"
+                        ),
                     );
                     self.note_state(State::Warning, Some(error)).await;
                 }

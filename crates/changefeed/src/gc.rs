@@ -48,7 +48,8 @@ impl GcSafepoint {
 
     /// Holds versions from `ts` on while a changefeed is made; the error says that they are gone already.
     pub(crate) async fn hold_for(&self, purpose: &str, changefeed: &str, ts: u64) -> Result<Held, FeedError> {
-        let service = format!("{}-{purpose}-{}_{changefeed}", self.service, crate::metadata::DEFAULT_KEYSPACE);
+        let service =
+            format!("{}-{purpose}-{}_{changefeed}", self.service, crate::metadata::DEFAULT_KEYSPACE);
         let min = self.update(&service, CREATING_TTL_SECONDS, ts).await?;
         if min > ts {
             self.release(Held { service }).await?;

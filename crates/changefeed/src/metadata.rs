@@ -48,13 +48,15 @@ fn etcd_error(error: tikv_client::Error) -> FeedError {
 
 /// Turns unreadable metadata into an error that names the key.
 fn decode<T: for<'de> serde::Deserialize<'de>>(key: &str, value: &[u8]) -> Result<T, FeedError> {
-    serde_json::from_slice(value)
-        .map_err(|e| FeedError::new("CDC:ErrUnmarshalFailed", format!("metadata at {key} can't be read: {e}")))
+    serde_json::from_slice(value).map_err(|e| {
+        FeedError::new("CDC:ErrUnmarshalFailed", format!("metadata at {key} can't be read: {e}"))
+    })
 }
 
 /// JSON of metadata.
 fn encode<T: serde::Serialize>(value: &T) -> Result<Bytes, FeedError> {
-    let json = serde_json::to_vec(value).map_err(|e| FeedError::new("CDC:ErrMarshalFailed", e.to_string()))?;
+    let json =
+        serde_json::to_vec(value).map_err(|e| FeedError::new("CDC:ErrMarshalFailed", e.to_string()))?;
     Ok(json.into())
 }
 
@@ -136,7 +138,11 @@ impl MetadataStore {
         if self.etcd.txn(txn).await.map_err(etcd_error)?.succeeded {
             return Ok(true);
         }
-        if self.etcd.get(info_key).await.map_err(etcd_error)?.is_some() { Ok(false) } else { Err(not_owner()) }
+        if self.etcd.get(info_key).await.map_err(etcd_error)?.is_some() {
+            Ok(false)
+        } else {
+            Err(not_owner())
+        }
     }
 
     /// Stores configuration and state.

@@ -44,10 +44,26 @@ impl FeedMetrics {
     /// Makes the gauges known under prefix `ticdc`.
     pub fn register(&self, registry: &mut Registry) {
         let owner = registry.sub_registry_with_prefix("owner");
-        owner.register("checkpoint_ts", "Checkpoint of a changefeed, physical milliseconds", self.checkpoint_ts.clone());
-        owner.register("checkpoint_ts_lag", "Checkpoint lag of a changefeed, seconds", self.checkpoint_lag.clone());
-        owner.register("resolved_ts", "Resolved ts of a changefeed, physical milliseconds", self.resolved_ts.clone());
-        owner.register("resolved_ts_lag", "Resolved ts lag of a changefeed, seconds", self.resolved_lag.clone());
+        owner.register(
+            "checkpoint_ts",
+            "Checkpoint of a changefeed, physical milliseconds",
+            self.checkpoint_ts.clone(),
+        );
+        owner.register(
+            "checkpoint_ts_lag",
+            "Checkpoint lag of a changefeed, seconds",
+            self.checkpoint_lag.clone(),
+        );
+        owner.register(
+            "resolved_ts",
+            "Resolved ts of a changefeed, physical milliseconds",
+            self.resolved_ts.clone(),
+        );
+        owner.register(
+            "resolved_ts_lag",
+            "Resolved ts lag of a changefeed, seconds",
+            self.resolved_lag.clone(),
+        );
         owner.register("status", "State of a changefeed", self.status.clone());
         let scheduler = registry.sub_registry_with_prefix("scheduler");
         scheduler.register("table_count", "Physical tables of a changefeed", self.tables.clone());

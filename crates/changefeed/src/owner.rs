@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use changefeed_config::{
-    ChangeFeedInfo, ChangeFeedStatus, ReplicaConfig, SinkUri, State, new_changefeed_id, validate_changefeed_id,
+    ChangeFeedInfo, ChangeFeedStatus, ReplicaConfig, SinkUri, State, new_changefeed_id,
+    validate_changefeed_id,
 };
 use jiff::Timestamp;
 use kafka_sink::TopicAdmin;
@@ -92,7 +93,8 @@ impl Owner {
     /// Takes over: loads every changefeed and starts those that run.
     pub async fn take_over(context: Arc<Context>) -> Result<Arc<Self>, FeedError> {
         let etcd_cluster = context.metadata.etcd().cluster_id().await;
-        let etcd_cluster = etcd_cluster.map_err(|e| FeedError::new("CDC:ErrPDEtcdAPIError", e.to_string()))?;
+        let etcd_cluster =
+            etcd_cluster.map_err(|e| FeedError::new("CDC:ErrPDEtcdAPIError", e.to_string()))?;
         let gc = GcSafepoint::new(context.pd.clone(), &context.cluster, etcd_cluster, context.gc_ttl_seconds);
         let mut feeds = BTreeMap::new();
         for stored in context.metadata.load_all().await? {
@@ -181,7 +183,11 @@ impl Owner {
     }
 
     /// The tables that a configuration selects at a ts (zero: now).
-    pub async fn verify_tables(&self, config: &ReplicaConfig, start_ts: u64) -> Result<TableLists, FeedError> {
+    pub async fn verify_tables(
+        &self,
+        config: &ReplicaConfig,
+        start_ts: u64,
+    ) -> Result<TableLists, FeedError> {
         let ts = if start_ts == 0 { self.now().await? } else { start_ts };
         let schema = load_schema(&self.context.tikv, ts).await?;
         list_tables(&schema, config)
@@ -204,7 +210,9 @@ impl Owner {
                 return Err(FeedError::new("CDC:ErrChangeFeedAlreadyExists", message));
             }
             if feeds.len() >= MAX_CHANGEFEEDS {
-                return Err(invalid(format!("the cluster has {MAX_CHANGEFEEDS} changefeeds already; remove one")));
+                return Err(invalid(format!(
+                    "the cluster has {MAX_CHANGEFEEDS} changefeeds already; remove one"
+                )));
             }
         }
         let info = self.new_info(&id, request).await?;
@@ -222,7 +230,10 @@ impl Owner {
         let uri = SinkUri::parse(&request.sink_uri)?;
         let now = self.now().await?;
         if request.start_ts > now {
-            return Err(invalid(format!("invalid start-ts {}, larger than current tso {now}", request.start_ts)));
+            return Err(invalid(format!(
+                "invalid start-ts {}, larger than current tso {now}",
+                request.start_ts
+            )));
         }
         let start_ts = if request.start_ts == 0 { now } else { request.start_ts };
         if request.target_ts != 0 && request.target_ts <= start_ts {
@@ -259,7 +270,10 @@ impl Owner {
         let plan = checked_plan(&info)?;
         let schema = load_schema(&self.context.tikv, info.start_ts).await?;
         let lists = list_tables(&schema, &info.config)?;
-        if !lists.ineligible.is_empty() && !info.config.force_replicate && !info.config.ignore_ineligible_table {
+        if !lists.ineligible.is_empty()
+            && !info.config.force_replicate
+            && !info.config.ignore_ineligible_table
+        {
             let names: Vec<&str> = lists.ineligible.iter().map(|table| table.table.as_str()).collect();
             return Err(FeedError::new(
                 "CDC:ErrTableIneligible",
@@ -272,7 +286,8 @@ impl Owner {
         }
         self.check_sink(&plan, id).await?;
         let checkpoint_ts = info.start_ts;
-        let status = ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
+        let status =
+            ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
         let stored = Stored { id: id.to_owned(), info, status };
         if !self.context.metadata.create(&stored).await? {
             let message = format!("changefeed already exists, {id}");
@@ -288,7 +303,8 @@ impl Owner {
 
     /// Connects to Kafka and makes the topic, so that mistakes show at once.
     async fn check_sink(&self, plan: &Plan, id: &str) -> Result<(), FeedError> {
-        let (config, spec, topic) = (plan.producer(&self.context, id), plan.topic_spec(), plan.kafka.topic.clone());
+        let (config, spec, topic) =
+            (plan.producer(&self.context, id), plan.topic_spec(), plan.kafka.topic.clone());
         let check = move || TopicAdmin::new(&config)?.ensure(&topic, spec).map(|_| ());
         let outcome = tokio::task::spawn_blocking(check).await;
         let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;
@@ -320,7 +336,9 @@ impl Owner {
         let checkpoint = overwrite_checkpoint_ts.unwrap_or(view.checkpoint_ts);
         let now = self.now().await?;
         if checkpoint > now {
-            return Err(invalid(format!("invalid checkpoint-ts {checkpoint}, larger than current tso {now}")));
+            return Err(invalid(format!(
+                "invalid checkpoint-ts {checkpoint}, larger than current tso {now}"
+            )));
         }
         let held = self.gc.hold_for("resuming", id, checkpoint).await?;
         // A task that ended by itself (failed, finished) is still to be joined.

@@ -88,7 +88,10 @@ impl Sink for KafkaSink {
         if let Some(count) = self.topics.read().get(topic) {
             return Ok(*count);
         }
-        let spec = TopicSpec { partitions: if topic == self.default_topic { self.spec.partitions } else { None }, ..self.spec };
+        let spec = TopicSpec {
+            partitions: if topic == self.default_topic { self.spec.partitions } else { None },
+            ..self.spec
+        };
         let count = self.admin.ensure(topic, spec)?;
         self.topics.write().insert(topic.to_owned(), count);
         Ok(count)

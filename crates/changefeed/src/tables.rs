@@ -46,7 +46,11 @@ pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Re
             table_id: version.info.id,
             is_partition: version.info.enabled_partition().is_some(),
         };
-        let list = if version.is_eligible(config.force_replicate) { &mut lists.eligible } else { &mut lists.ineligible };
+        let list = if version.is_eligible(config.force_replicate) {
+            &mut lists.eligible
+        } else {
+            &mut lists.ineligible
+        };
         list.push(name.clone());
         lists.all.push(name);
     }

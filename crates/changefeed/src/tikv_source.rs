@@ -6,7 +6,9 @@ use std::sync::Arc;
 use event_sorter::SortedRow;
 use parking_lot::Mutex;
 use tidb_codec::key::record_range;
-use tikv_cdc::{CdcClient, SpanEvent, SpanReceiver, SpanRequest, SpanSender, SubscriptionHandle, span_channel};
+use tikv_cdc::{
+    CdcClient, SpanEvent, SpanReceiver, SpanRequest, SpanSender, SubscriptionHandle, span_channel,
+};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 

@@ -45,7 +45,8 @@ impl WorkerPool {
         let mut threads = Vec::new();
         for n in 0..count.max(1) {
             let shared = Arc::clone(&shared);
-            let thread = std::thread::Builder::new().name(format!("encoder-{n}")).spawn(move || run(&shared))?;
+            let thread =
+                std::thread::Builder::new().name(format!("encoder-{n}")).spawn(move || run(&shared))?;
             threads.push(thread);
         }
         Ok(Self { shared, threads: Mutex::new(threads) })

@@ -1,4 +1,4 @@
-//! `cargo xtask golden`: recordings of the reference system against the encoder.
+//! `cargo xtask golden`: recordings of the reference system through the pipeline.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,9 @@ pub(crate) fn run(args: &GoldenArgs) -> Result<(), Failure> {
             )));
         };
         let folder = std::path::absolute(&folder).map_err(Failure::file(&folder))?;
-        Program::new("cargo run --release --package change-format --example golden --").arg(folder).run()?;
+        Program::new("cargo run --release --package changefeed --features replay --example golden --")
+            .arg(folder)
+            .run()?;
     }
     Ok(())
 }

@@ -43,7 +43,8 @@ impl Cluster {
     /// Starts everything in a temporary folder.
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let pd_server = local_pd::start(local_pd::PdConfig::new(any_port(), dir.path().join("pd"))).await.expect("pd");
+        let pd_server =
+            local_pd::start(local_pd::PdConfig::new(any_port(), dir.path().join("pd"))).await.expect("pd");
         let url = format!("http://{}", pd_server.local_addr());
         let config = local_tikv::TikvConfig::new(any_port(), url.clone(), dir.path().join("tikv"));
         let tikv_server = local_tikv::start(config).await.expect("tikv");
@@ -61,17 +62,22 @@ impl Cluster {
 
     /// Sink URI of a topic, with the TiDB extension.
     pub(crate) fn sink_uri(&self, topic: &str) -> String {
-        format!("kafka://{}/{topic}?protocol=canal-json&enable-tidb-extension=true&partition-num=1", self.broker())
+        format!(
+            "kafka://{}/{topic}?protocol=canal-json&enable-tidb-extension=true&partition-num=1",
+            self.broker()
+        )
     }
 
     /// Takes over as owner of all changefeeds.
     pub(crate) async fn owner(&self) -> Arc<Owner> {
         let etcd = EtcdClient::new(&self.pd.urls(), Security::none()).expect("etcd client");
-        let revision = etcd.put("/tidb/cdc/default/__cdc_meta__/owner/test", "test", 0).await.expect("election key");
+        let revision =
+            etcd.put("/tidb/cdc/default/__cdc_meta__/owner/test", "test", 0).await.expect("election key");
         etcd.delete("/tidb/cdc/default/__cdc_meta__/owner/test").await.expect("election key");
         let key = format!("/tidb/cdc/default/__cdc_meta__/owner/{revision}");
         etcd.put(key.clone(), "test", 0).await.expect("election key");
-        let create_revision = etcd.get(key.clone()).await.expect("election key").expect("present").create_revision;
+        let create_revision =
+            etcd.get(key.clone()).await.expect("election key").expect("present").create_revision;
         let metadata = Arc::new(MetadataStore::new(etcd, "default"));
         metadata.set_fence(Some(Fence { key, create_revision }));
         let quota = MemoryQuota::new(256 << 20);
@@ -109,9 +115,17 @@ impl Cluster {
     }
 
     /// Runs a DDL job: schema keys and the job row in one transaction.
-    async fn ddl(&mut self, action: u8, query: &str, table: &Table, info: Option<Value>, extra: Vec<(Vec<u8>, Vec<u8>)>) -> u64 {
+    async fn ddl(
+        &mut self,
+        action: u8,
+        query: &str,
+        table: &Table,
+        info: Option<Value>,
+        extra: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> u64 {
         self.schema_version += 1;
-        let mut binlog = json!({"SchemaVersion": self.schema_version, "DBInfo": null, "TableInfo": null, "FinishedTS": 0});
+        let mut binlog =
+            json!({"SchemaVersion": self.schema_version, "DBInfo": null, "TableInfo": null, "FinishedTS": 0});
         if action == 1 {
             binlog["DBInfo"] = db_info();
         } else {
@@ -161,7 +175,11 @@ impl Cluster {
     }
 
     /// Reads messages of a topic until one satisfies `last`.
-    pub(crate) async fn consume_until(&self, topic: &str, last: impl Fn(&Value) -> bool + Send + 'static) -> Vec<Value> {
+    pub(crate) async fn consume_until(
+        &self,
+        topic: &str,
+        last: impl Fn(&Value) -> bool + Send + 'static,
+    ) -> Vec<Value> {
         let (broker, topic) = (self.broker(), topic.to_owned());
         tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = ClientConfig::new()
@@ -281,7 +299,13 @@ pub(crate) fn text(value: &str) -> Datum {
 
 /// A request for a changefeed with the default configuration.
 pub(crate) fn request(id: &str, sink_uri: String, start_ts: u64) -> CreateRequest {
-    CreateRequest { id: Some(id.to_owned()), start_ts, target_ts: 0, sink_uri, config: ReplicaConfig::default() }
+    CreateRequest {
+        id: Some(id.to_owned()),
+        start_ts,
+        target_ts: 0,
+        sink_uri,
+        config: ReplicaConfig::default(),
+    }
 }
 
 /// Rows as a consumer has them in the end.

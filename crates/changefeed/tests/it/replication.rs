@@ -10,7 +10,11 @@ fn brief(message: &Value) -> String {
     let kind = message["type"].as_str().unwrap_or_default();
     match message["isDdl"].as_bool() {
         Some(true) => format!("{kind} {}", message["sql"].as_str().unwrap_or_default()),
-        _ => format!("{kind} {} {}", message["data"][0]["id"].as_str().unwrap_or_default(), message["data"][0]["v"].as_str().unwrap_or_default()),
+        _ => format!(
+            "{kind} {} {}",
+            message["data"][0]["id"].as_str().unwrap_or_default(),
+            message["data"][0]["v"].as_str().unwrap_or_default()
+        ),
     }
 }
 
