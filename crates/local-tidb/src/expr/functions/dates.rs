@@ -2,7 +2,7 @@
 
 use tidb_codec::{Datum, Duration, Time, TimeKind};
 
-use super::{Builtin, Call, fraction_digits, function, int_or_null, int_type, text_type, uint_type};
+use super::{Builtin, Call, fraction_digits, function, int_or_null, int_type};
 use crate::error::{Result, SqlError};
 use crate::expr::coerce;
 use crate::expr::result_type::ResultType;
@@ -21,26 +21,32 @@ fn fsp_of(args: &[Expr]) -> u8 {
     }
 }
 
+/// A time with the fraction digits that the argument gives.
 fn datetime_type(args: &[Expr]) -> ResultType {
     ResultType::datetime(fsp_of(args))
 }
 
+/// A time of day with the fraction digits that the argument gives.
 fn duration_type(args: &[Expr]) -> ResultType {
     ResultType::duration(fsp_of(args))
 }
 
+/// A date.
 fn date_type(_: &[Expr]) -> ResultType {
     ResultType::date()
 }
 
-fn micro_datetime(_: &[Expr]) -> ResultType {
+/// A time with microseconds.
+pub(super) fn micro_datetime(_: &[Expr]) -> ResultType {
     ResultType::datetime(6)
 }
 
+/// A time of day with microseconds.
 fn micro_duration(_: &[Expr]) -> ResultType {
     ResultType::duration(6)
 }
 
+/// `NOW([fsp])`: the statement's time in the session's zone.
 fn now(c: &Call<'_>) -> Result<Datum> {
     coerce::now(c.cx, TimeKind::DateTime, fsp_of(c.args)).map(Datum::Time)
 }
@@ -83,19 +89,22 @@ fn days(time: &Time) -> Option<i64> {
 }
 
 /// 0 for Monday.
-fn weekday(time: &Time) -> Option<i64> {
+pub(super) fn weekday(time: &Time) -> Option<i64> {
     days(time).map(|d| (d + 5).rem_euclid(7))
 }
 
-fn day_of_year(time: &Time) -> Option<i64> {
+/// 1 for the first of January; `None` with zero parts.
+pub(super) fn day_of_year(time: &Time) -> Option<i64> {
     time.to_civil().map(|civil| i64::from(civil.day_of_year()))
 }
 
+/// `DATE(x)`.
 fn date(c: &Call<'_>) -> Result<Datum> {
     let time = c.time(0)?;
     Ok(time.and_then(|t| t.with_kind(TimeKind::Date, 0).ok()).map_or(Datum::Null, Datum::Time))
 }
 
+/// `TIME(x)`.
 fn time_of(c: &Call<'_>) -> Result<Datum> {
     let value = c.value(0)?;
     let fsp = match &value {
@@ -119,141 +128,13 @@ fn timestamp(c: &Call<'_>) -> Result<Datum> {
     Time::from_unix_micros(micros, TimeKind::DateTime, 6).map(Datum::Time).map_err(coerce::codec)
 }
 
-/// `UNIX_TIMESTAMP([x])`.
-fn unix_timestamp(c: &Call<'_>) -> Result<Datum> {
-    if !c.has(0) {
-        return Ok(Datum::Int(c.cx.now.as_second()));
-    }
-    let Some(time) = c.time(0)? else { return Ok(Datum::Null) };
-    if time.has_zero_part() {
-        return Ok(Datum::Int(0));
-    }
-    let utc = time.with_kind(TimeKind::DateTime, time.fsp()).and_then(|t| t.to_utc_from(&c.cx.zone));
-    let Ok(micros) = utc.and_then(|t| t.to_unix_micros()) else { return Ok(Datum::Int(0)) };
-    if time.fsp() == 0 {
-        return Ok(Datum::Int(micros.max(0) / 1_000_000));
-    }
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    let exact = tidb_codec::Decimal::parse(&text).and_then(|d| d.round(i16::from(time.fsp())));
-    exact.map(Datum::Decimal).map_err(coerce::codec)
-}
-
-fn unix_type(args: &[Expr]) -> ResultType {
-    match args.first().map(|a| a.ty()) {
-        Some(ty) if ty.is_time() && ty.fsp() > 0 => ResultType::decimal(18, i64::from(ty.fsp())),
-        _ => ResultType::int(),
-    }
-}
-
-/// `FROM_UNIXTIME(x[, format])`.
-fn from_unixtime(c: &Call<'_>) -> Result<Datum> {
-    let Some(seconds) = c.decimal(0)? else { return Ok(Datum::Null) };
-    if seconds.is_negative() {
-        return Ok(Datum::Null);
-    }
-    let fsp = seconds.scale().min(6);
-    let micros = seconds
-        .mul(&tidb_codec::Decimal::from(1_000_000i64))
-        .and_then(|d| d.to_i64())
-        .and_then(|m| Time::from_unix_micros(m, TimeKind::DateTime, fsp))
-        .and_then(|t| t.from_utc_to(&c.cx.zone));
-    let Ok(time) = micros else { return Ok(Datum::Null) };
-    if c.has(1) {
-        let Some(pattern) = c.string(1)? else { return Ok(Datum::Null) };
-        return Ok(format_date(&time, &pattern).map_or(Datum::Null, |t| Datum::Bytes(t.into_bytes())));
-    }
-    Ok(Datum::Time(time))
-}
-
-fn from_unixtime_type(args: &[Expr]) -> ResultType {
-    if args.len() > 1 {
-        ResultType::text()
-    } else {
-        ResultType::datetime(args.first().map_or(0, |a| a.ty().fsp()))
-    }
-}
-
+/// `DATEDIFF(a, b)`: days from `b` to `a`.
 fn datediff(c: &Call<'_>) -> Result<Datum> {
     let (Some(a), Some(b)) = (c.time(0)?, c.time(1)?) else { return Ok(Datum::Null) };
     Ok(int_or_null(days(&a).zip(days(&b)).map(|(a, b)| a - b)))
 }
 
-/// Names of the days, Monday first.
-static DAY_NAMES: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-/// Names of the months.
-static MONTH_NAMES: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-fn day_name(time: &Time) -> Option<&'static str> {
-    DAY_NAMES.get(usize::try_from(weekday(time)?).ok()?).copied()
-}
-
-fn month_name(time: &Time) -> Option<&'static str> {
-    MONTH_NAMES.get(usize::from(time.month()).checked_sub(1)?).copied()
-}
-
-fn name(c: &Call<'_>, of: fn(&Time) -> Option<&'static str>) -> Result<Datum> {
-    Ok(c.time(0)?.as_ref().and_then(of).map_or(Datum::Null, |n| Datum::Bytes(n.as_bytes().to_vec())))
-}
-
-/// `DATE_FORMAT`: `None` for a pattern letter that needs a date the value lacks.
-fn format_date(time: &Time, pattern: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut chars = pattern.chars();
-    let hour12 = if time.hour().is_multiple_of(12) { 12 } else { time.hour() % 12 };
-    let half = if time.hour() < 12 { "AM" } else { "PM" };
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let piece = match chars.next()? {
-            'Y' => format!("{:04}", time.year()),
-            'y' => format!("{:02}", time.year() % 100),
-            'm' => format!("{:02}", time.month()),
-            'c' => time.month().to_string(),
-            'd' => format!("{:02}", time.day()),
-            'e' => time.day().to_string(),
-            'H' => format!("{:02}", time.hour()),
-            'k' => time.hour().to_string(),
-            'h' | 'I' => format!("{hour12:02}"),
-            'l' => hour12.to_string(),
-            'i' => format!("{:02}", time.minute()),
-            's' | 'S' => format!("{:02}", time.second()),
-            'f' => format!("{:06}", time.micro()),
-            'p' => half.to_owned(),
-            'r' => format!("{hour12:02}:{:02}:{:02} {half}", time.minute(), time.second()),
-            'T' => format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second()),
-            'W' => day_name(time)?.to_owned(),
-            'a' => day_name(time)?.chars().take(3).collect(),
-            'M' => month_name(time)?.to_owned(),
-            'b' => month_name(time)?.chars().take(3).collect(),
-            'j' => format!("{:03}", day_of_year(time)?),
-            'w' => ((weekday(time)? + 1) % 7).to_string(),
-            other => other.to_string(),
-        };
-        out.push_str(&piece);
-    }
-    Some(out)
-}
-
-fn date_format(c: &Call<'_>) -> Result<Datum> {
-    let (Some(time), Some(pattern)) = (c.time(0)?, c.string(1)?) else { return Ok(Datum::Null) };
-    Ok(format_date(&time, &pattern).map_or(Datum::Null, |t| Datum::Bytes(t.into_bytes())))
-}
-
+/// `LAST_DAY(x)`: the last day of the date's month.
 fn last_day(c: &Call<'_>) -> Result<Datum> {
     let Some(time) = c.time(0)?.filter(|t| t.month() > 0) else { return Ok(Datum::Null) };
     let mut parts = time.parts();
@@ -296,28 +177,14 @@ fn timestampdiff(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Int(value))
 }
 
-/// `CONVERT_TZ(x, from, to)`.
-fn convert_tz(c: &Call<'_>) -> Result<Datum> {
-    let (Some(time), Some(from), Some(to)) = (c.time(0)?, c.string(1)?, c.string(2)?) else {
-        return Ok(Datum::Null);
-    };
-    let (Some(from), Some(to)) = (crate::session::parse_zone(&from), crate::session::parse_zone(&to)) else {
-        return Ok(Datum::Null);
-    };
-    let moved = time
-        .with_kind(TimeKind::DateTime, time.fsp())
-        .and_then(|t| t.to_utc_from(&from))
-        .and_then(|t| t.from_utc_to(&to));
-    Ok(moved.map_or(Datum::Null, Datum::Time))
-}
-
-/// `SEC_TO_TIME` and `TIME_TO_SEC`.
+/// `SEC_TO_TIME(x)`.
 fn sec_to_time(c: &Call<'_>) -> Result<Datum> {
     let Some(seconds) = c.int(0)? else { return Ok(Datum::Null) };
     let span = Duration::new(seconds.saturating_mul(1_000_000_000), 0);
     Ok(Datum::Duration(span.unwrap_or_else(|_| Duration::limit(seconds < 0, 0))))
 }
 
+/// `TIME_TO_SEC(x)`.
 fn time_to_sec(c: &Call<'_>) -> Result<Datum> {
     let value = c.value(0)?;
     Ok(int_or_null(coerce::duration(&value, c.arg(0)?.ty(), 0, c.cx)?.map(|d| d.nanos() / 1_000_000_000)))
@@ -377,26 +244,9 @@ pub(super) static TABLE: &[Builtin] = &[
     function("date", 1, 1, date_type, date),
     function("time", 1, 1, micro_duration, time_of),
     function("timestamp", 1, 2, micro_datetime, timestamp),
-    function("unix_timestamp", 0, 1, unix_type, unix_timestamp),
-    function("from_unixtime", 1, 2, from_unixtime_type, from_unixtime),
     function("datediff", 2, 2, int_type, datediff),
-    function("dayname", 1, 1, text_type, |c| name(c, day_name)),
-    function("monthname", 1, 1, text_type, |c| name(c, month_name)),
-    function("date_format", 2, 2, text_type, date_format),
     function("last_day", 1, 1, date_type, last_day),
     function("timestampdiff", 3, 3, int_type, timestampdiff),
-    function("convert_tz", 3, 3, micro_datetime, convert_tz),
     function("sec_to_time", 1, 1, |_| ResultType::duration(0), sec_to_time),
     function("time_to_sec", 1, 1, int_type, time_to_sec),
-    function("tidb_parse_tso", 1, 1, micro_datetime, |c| {
-        // The physical part of a timestamp is milliseconds since 1970 above 18 logical bits.
-        let micros = c.integer(0)?.map(|v| (v.bits() >> 18) as i64 * 1000);
-        let time = micros.and_then(|m| {
-            Time::from_unix_micros(m, TimeKind::DateTime, 6).ok()?.from_utc_to(&c.cx.zone).ok()
-        });
-        Ok(time.map_or(Datum::Null, Datum::Time))
-    }),
-    function("tidb_parse_tso_logical", 1, 1, uint_type, |c| {
-        Ok(c.integer(0)?.map_or(Datum::Null, |v| Datum::Uint(v.bits() & ((1 << 18) - 1))))
-    }),
 ];

@@ -1,11 +1,13 @@
 //! Built-in functions, by name.
 
 mod control;
+mod date_format;
 mod dates;
 mod info;
 mod json;
 mod math;
 pub(crate) mod text;
+mod unix_time;
 
 use std::borrow::Cow;
 
@@ -73,7 +75,16 @@ const fn varying(
 
 /// Finds a function; `name` in lower case.
 pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
-    let tables = [control::TABLE, text::TABLE, math::TABLE, dates::TABLE, json::TABLE, info::TABLE];
+    let tables = [
+        control::TABLE,
+        text::TABLE,
+        math::TABLE,
+        dates::TABLE,
+        date_format::TABLE,
+        unix_time::TABLE,
+        json::TABLE,
+        info::TABLE,
+    ];
     tables.into_iter().flatten().find(|f| f.name == name)
 }
 
