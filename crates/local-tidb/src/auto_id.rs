@@ -18,24 +18,31 @@ const STEP: u64 = 30_000;
 /// The ids of one table: `(base, end]` are ours to give out.
 #[derive(Debug, Default)]
 struct Range {
+    /// Last id given out.
     base: u64,
+    /// Last id that is ours.
     end: u64,
 }
 
+/// One table's range, locked while the next one is fetched.
 type Slot = Arc<tokio::sync::Mutex<Range>>;
 
 /// The allocators of all tables. Numbers are compared and counted as unsigned.
 #[derive(Debug)]
 pub(crate) struct AutoIds {
+    /// Where the ranges come from.
     client: TikvClient,
+    /// Ranges by table id.
     tables: Mutex<HashMap<i64, Slot>>,
 }
 
 impl AutoIds {
+    /// Allocators that own no ids yet.
     pub(crate) fn new(client: TikvClient) -> Self {
         Self { client, tables: Mutex::default() }
     }
 
+    /// The range of a table, empty at first.
     fn slot(&self, table_id: i64) -> Slot {
         Arc::clone(self.tables.lock().entry(table_id).or_default())
     }

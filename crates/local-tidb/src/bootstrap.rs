@@ -85,6 +85,7 @@ static TIDB_ROWS: &[(&str, &str, &str)] = &[
     ("new_collation_enabled", "True", "If the new collations are enabled. Do not edit it."),
 ];
 
+/// What the defaults of system tables are evaluated with.
 fn context() -> EvalContext {
     EvalContext::new(
         jiff::Timestamp::UNIX_EPOCH,
@@ -94,6 +95,7 @@ fn context() -> EvalContext {
     )
 }
 
+/// A system database.
 fn database(id: i64, name: &str) -> DbInfo {
     let collation = collation::utf8mb4_bin();
     DbInfo {
@@ -142,6 +144,7 @@ pub(crate) async fn ensure(engine: &Arc<Engine>) -> Result<()> {
     Err(SqlError::internal("the cluster cannot be bootstrapped: constant write conflicts"))
 }
 
+/// Writes the system databases, their tables and the cluster's first settings.
 async fn write(txn: &mut Transaction) -> Result<()> {
     let start_ts = txn.start_ts();
     let mysql = database(MYSQL_DB_ID, "mysql");
@@ -221,6 +224,7 @@ fn put_row(txn: &mut Transaction, table: &Table, given: &[(&str, &str)]) -> Resu
     Ok(())
 }
 
+/// The table that global variables are kept in.
 fn globals_table(engine: &Engine) -> Result<Arc<Table>> {
     engine.schema().expect_table("mysql", "GLOBAL_VARIABLES").cloned()
 }

@@ -19,15 +19,20 @@ pub(crate) const MAX_RETRIES: usize = 10;
 /// The embedded database, without a socket.
 #[derive(Debug)]
 pub struct Engine {
+    /// The cluster's store.
     pub(crate) client: TikvClient,
+    /// The newest schema.
     schema: RwLock<Arc<Schema>>,
     /// One DDL statement at a time.
     pub(crate) ddl: tokio::sync::Mutex<()>,
     /// Held shared by every commit and exclusively while a DDL changes the schema, so that a commit knows which
     /// schema is in force at its commit timestamp.
     pub(crate) schema_gate: tokio::sync::RwLock<()>,
+    /// AUTO_INCREMENT numbers and row ids.
     pub(crate) auto_ids: AutoIds,
+    /// Global variables that were set.
     globals: RwLock<BTreeMap<String, String>>,
+    /// Connection numbers given out.
     connections: AtomicU64,
     /// Statements of open sessions, for `SHOW PROCESSLIST`.
     pub(crate) processes: Mutex<HashMap<u64, Process>>,

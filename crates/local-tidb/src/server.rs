@@ -42,7 +42,9 @@ pub enum StartError {
 
 /// A server that runs.
 pub struct Running {
+    /// The listener.
     server: mysql_server::Running,
+    /// What answers.
     engine: Arc<Engine>,
 }
 

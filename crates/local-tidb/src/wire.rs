@@ -19,10 +19,12 @@ use crate::session::{QueryResult, Session};
 /// Opens sessions for clients.
 #[derive(Debug)]
 pub(crate) struct TidbBackend {
+    /// What answers.
     engine: Arc<Engine>,
 }
 
 impl TidbBackend {
+    /// A backend of an engine.
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         Self { engine }
     }
@@ -31,9 +33,11 @@ impl TidbBackend {
 /// A session with its protocol side.
 #[derive(Debug)]
 pub(crate) struct WireSession {
+    /// The session.
     session: Session,
 }
 
+/// An error as the protocol sends it.
 fn wire_error(error: SqlError) -> mysql_server::SqlError {
     mysql_server::SqlError { code: error.code, sqlstate: error.sqlstate, message: error.message }
 }
@@ -112,6 +116,7 @@ fn side_text(value: &Datum, column: &ResultColumn) -> Vec<u8> {
     }
 }
 
+/// A time as the protocol sends it.
 fn wire_time(parts: TimeParts) -> DateTime {
     DateTime {
         year: parts.year,
@@ -162,6 +167,7 @@ fn as_text(value: &Datum, column: &ResultColumn) -> Datum {
     coerce::text(value, &column.ty).map_or(Datum::Null, |t| Datum::Bytes(t.into_owned()))
 }
 
+/// The value of a placeholder.
 fn from_param(param: Param) -> Result<Datum, SqlError> {
     Ok(match param {
         Param::Null => Datum::Null,
@@ -191,6 +197,7 @@ fn from_param(param: Param) -> Result<Datum, SqlError> {
 }
 
 impl WireSession {
+    /// Status bits of the session's state.
     fn session_status(&self) -> u16 {
         let mut bits = 0;
         if self.session.in_transaction() {

@@ -18,6 +18,7 @@ use crate::error::{Result, SqlError};
 pub(crate) struct Schema {
     /// Schema version, as in the meta key `SchemaVersionKey`.
     pub(crate) version: i64,
+    /// Databases by lower-case name.
     databases: BTreeMap<String, Arc<Database>>,
 }
 
@@ -26,6 +27,7 @@ pub(crate) struct Schema {
 pub(crate) struct Database {
     /// Its description.
     pub(crate) info: DbInfo,
+    /// Tables by lower-case name.
     tables: BTreeMap<String, Arc<Table>>,
 }
 

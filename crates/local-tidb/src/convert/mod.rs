@@ -124,6 +124,7 @@ pub(crate) fn cast(value: Datum, from: &ResultType, ty: &ResultType, cx: &EvalCo
 struct Lenient(EvalContext);
 
 impl Lenient {
+    /// A context like this one in which bad values are warnings.
     fn of(cx: &EvalContext) -> Self {
         let mut mode = cx.mode;
         mode.strict = false;

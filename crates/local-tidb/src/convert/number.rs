@@ -76,6 +76,7 @@ fn whole(value: &Datum, from: &ResultType, kind: &str, target: Target<'_>, cx: &
 /// Flag in a literal's type: it was written as `x'…'` or `b'…'`, a number where a number is wanted.
 pub(crate) const LITERAL_BITS: u32 = 1 << 30;
 
+/// A value for a column of whole numbers.
 pub(super) fn integer(
     value: &Datum,
     from: &ResultType,
@@ -93,6 +94,7 @@ pub(super) fn integer(
     Ok(if unsigned { Datum::Uint(fitted as u64) } else { Datum::Int(fitted as i64) })
 }
 
+/// A value for a `YEAR` column.
 pub(super) fn year(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
     let number = match value {
         Datum::Time(time) => i128::from(time.year()),
@@ -119,6 +121,7 @@ pub(super) fn year(value: &Datum, from: &ResultType, target: Target<'_>, cx: &Ev
     }))
 }
 
+/// A value for a `BIT` column.
 pub(super) fn bit(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
     let width = u32::try_from(target.field.flen.clamp(1, 64)).unwrap_or(64);
     let max = if width == 64 { u64::MAX } else { (1u64 << width) - 1 };
@@ -144,6 +147,7 @@ pub(super) fn bit(value: &Datum, from: &ResultType, target: Target<'_>, cx: &Eva
     }
 }
 
+/// A value for a `FLOAT` or `DOUBLE` column.
 pub(super) fn float(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
     let field = target.field;
     let number = match value {
@@ -182,6 +186,7 @@ pub(super) fn float(value: &Datum, from: &ResultType, target: Target<'_>, cx: &E
     Ok(if field.tp == tp::FLOAT { Datum::Float(number as f32) } else { Datum::Double(number) })
 }
 
+/// A value for a `DECIMAL` column.
 pub(super) fn decimal(
     value: &Datum,
     from: &ResultType,

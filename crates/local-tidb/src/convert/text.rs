@@ -12,6 +12,7 @@ use crate::expr::{EvalContext, ResultType};
 /// Bytes of bad text that a message shows.
 const SHOWN_BYTES: usize = 6;
 
+/// A value for a column of text or bytes.
 pub(super) fn string(value: Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
     let field = target.field;
     let mut bytes = match value {
@@ -65,6 +66,7 @@ fn check_characters(bytes: &mut Vec<u8>, target: Target<'_>, cx: &EvalContext) -
     Ok(())
 }
 
+/// The collation by which members of an ENUM or SET are found.
 fn member_collation(target: Target<'_>) -> Collation {
     collation::by_name(&target.field.collate).unwrap_or_else(collation::utf8mb4_bin)
 }
@@ -83,6 +85,7 @@ fn given_number(value: &Datum, from: &ResultType, cx: &EvalContext) -> Result<Op
     })
 }
 
+/// A value for an `ENUM` column.
 pub(super) fn enumeration(
     value: &Datum,
     from: &ResultType,
@@ -110,6 +113,7 @@ pub(super) fn enumeration(
     }
 }
 
+/// A value for a `SET` column.
 pub(super) fn set(value: &Datum, from: &ResultType, target: Target<'_>, cx: &EvalContext) -> Result<Datum> {
     let elems = &target.field.elems;
     let all = if elems.len() >= 64 { u64::MAX } else { (1u64 << elems.len()) - 1 };

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::expr::coerce;
 use crate::expr::{EvalContext, ResultType};
 
+/// A value for a `DATE`, `DATETIME` or `TIMESTAMP` column.
 pub(super) fn date_time(
     value: &Datum,
     from: &ResultType,
@@ -63,6 +64,7 @@ fn is_accepted(time: &Time, kind: TimeKind, cx: &EvalContext) -> bool {
     kind != TimeKind::Timestamp || time.to_utc_from(&cx.zone).is_ok()
 }
 
+/// A value for a `TIME` column.
 pub(super) fn duration(
     value: &Datum,
     from: &ResultType,

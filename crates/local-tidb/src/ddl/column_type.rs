@@ -136,14 +136,17 @@ fn type_code(ty: &ColumnType) -> u8 {
     }
 }
 
+/// A length as descriptions hold it.
 fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+/// 1439.
 fn too_wide(name: &str, max: u64) -> SqlError {
     SqlError::new(1439, format!("Display width out of range for column '{name}' (max = {max})"))
 }
 
+/// Display width of whole numbers; 1439 if too wide.
 fn integer_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()> {
     let unsigned = field.is_unsigned();
     let default = match (ty.name, unsigned) {
@@ -165,6 +168,7 @@ fn integer_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<
     Ok(())
 }
 
+/// Digits of a decimal; 1425, 1426, 1427 if too many.
 fn decimal_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()> {
     let precision = ty.length.filter(|p| *p > 0).unwrap_or(10);
     let scale = ty.decimals.unwrap_or(0);
@@ -193,6 +197,7 @@ fn decimal_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<
     Ok(())
 }
 
+/// Digits of a float, and whether its precision makes it a double; 1063, 1425, 1427, 1439.
 fn float_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()> {
     field.decimal = -1;
     if let (Some(width), Some(scale)) = (ty.length, ty.decimals) {
@@ -229,6 +234,7 @@ fn float_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()
     Ok(())
 }
 
+/// Characters of a time with its fraction digits; 1426 if there are too many.
 fn time_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()> {
     let fsp = ty.decimals.unwrap_or(0);
     if fsp > MAX_FSP {
@@ -247,6 +253,7 @@ fn time_length(name: &str, ty: &ColumnType, field: &mut FieldType) -> Result<()>
     Ok(())
 }
 
+/// Length and collation of text and bytes.
 fn text_length(
     name: &str,
     ty: &ColumnType,
@@ -299,6 +306,7 @@ fn text_length(
     Ok(())
 }
 
+/// 1074.
 fn too_long(name: &str, max: u64) -> SqlError {
     SqlError::new(
         1074,
@@ -318,6 +326,7 @@ fn blob_length(ty: &ColumnType, collation: Collation, field: &mut FieldType) {
         BLOB_SIZES.iter().find(|(code, _)| *code == field.tp).map_or(65535, |(_, size)| signed(*size));
 }
 
+/// Length of the longest value of an ENUM or SET.
 fn member_length(name: &str, ty: &ColumnType, collation: Collation, field: &mut FieldType) -> Result<()> {
     let set = ty.name == TypeName::Set;
     if set && ty.elements.len() > MAX_SET_MEMBERS {

@@ -35,6 +35,7 @@ fn involving(name: &str) -> Vec<InvolvingSchemaInfo> {
     }]
 }
 
+/// `CREATE DATABASE`.
 pub(super) async fn create(cx: &DdlContext<'_>, d: &CreateDatabase) -> Result<()> {
     check_name(&d.name, 1102, "database")?;
     if cx.engine.schema().database(&d.name).is_some() || d.name.eq_ignore_ascii_case("information_schema") {
@@ -61,6 +62,7 @@ pub(super) async fn create(cx: &DdlContext<'_>, d: &CreateDatabase) -> Result<()
     job::run(cx.engine, job, Change::CreateDatabase(db)).await
 }
 
+/// `ALTER DATABASE`.
 pub(super) async fn alter(cx: &DdlContext<'_>, d: &AlterDatabase) -> Result<()> {
     let name = d.name.clone().or_else(|| cx.database.clone()).ok_or_else(SqlError::no_database)?;
     let mut db = cx.writable_database(&name)?;
@@ -78,6 +80,7 @@ pub(super) async fn alter(cx: &DdlContext<'_>, d: &AlterDatabase) -> Result<()> 
     job::run(cx.engine, job, Change::AlterDatabase(db)).await
 }
 
+/// `DROP DATABASE`.
 pub(super) async fn drop(cx: &DdlContext<'_>, d: &DropDatabase) -> Result<()> {
     let schema = cx.engine.schema();
     let Some(found) = schema.database(&d.name) else {

@@ -16,6 +16,7 @@ pub(crate) struct Meta<'a> {
     pub(crate) txn: &'a mut Transaction,
 }
 
+/// A description as the meta keys hold it.
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(SqlError::internal)
 }
@@ -43,6 +44,7 @@ pub(crate) struct SchemaDiff {
 }
 
 impl Meta<'_> {
+    /// Writes one key.
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
         self.txn.put(key, value).map_err(from_client)
     }

@@ -10,6 +10,7 @@ use super::{DdlContext, table_def};
 use crate::catalog::lower;
 use crate::error::{Result, SqlError};
 
+/// `CREATE TABLE`.
 pub(super) async fn create(cx: &DdlContext<'_>, d: &CreateTable) -> Result<()> {
     let (db_name, name) = cx.resolve(&d.table)?;
     let db = cx.writable_database(&db_name)?;
@@ -53,6 +54,7 @@ fn like(cx: &DdlContext<'_>, source: &TableName, name: &str) -> Result<TableInfo
     Ok(info)
 }
 
+/// `DROP TABLE`.
 pub(super) async fn drop(cx: &DdlContext<'_>, d: &DropTable) -> Result<()> {
     if d.temporary.is_some() {
         return Err(SqlError::unsupported("DROP TEMPORARY TABLE"));
@@ -87,6 +89,7 @@ pub(super) async fn drop(cx: &DdlContext<'_>, d: &DropTable) -> Result<()> {
     Ok(())
 }
 
+/// `TRUNCATE TABLE`.
 pub(super) async fn truncate(cx: &DdlContext<'_>, d: &TruncateTable) -> Result<()> {
     let (db_name, name) = cx.resolve(&d.table)?;
     let db = cx.writable_database(&db_name)?;

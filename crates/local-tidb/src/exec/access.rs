@@ -199,6 +199,7 @@ fn column_and_value(
     Ok(row::to_stored(info, &converted, &cx.zone).ok().map(|stored| (*index, stored)))
 }
 
+/// The integer handle that a key value is.
 fn handle_number(value: &Datum) -> Option<i64> {
     match value {
         Datum::Int(v) => Some(*v),
@@ -308,6 +309,7 @@ fn keyed(
     Ok(Some((score, access)))
 }
 
+/// Appends a column's value as keys hold it.
 fn encode(
     table: &Table,
     column: usize,

@@ -20,11 +20,17 @@ const GROUP_CONCAT_BYTES: usize = 1024;
 /// What an aggregate has seen so far.
 #[derive(Debug, Clone)]
 enum State {
+    /// Rows or values counted.
     Count(i64),
+    /// Sum and number of exact values.
     Exact { sum: Option<Decimal>, count: u64 },
+    /// Sum and number of approximate values.
     Double { sum: Option<f64>, count: u64 },
+    /// The least or greatest value; NULL before the first.
     Extreme(Datum),
+    /// Text put together; `None` before the first.
     Text(Option<Vec<u8>>),
+    /// Bits combined.
     Bits(u64),
 }
 
@@ -33,6 +39,7 @@ enum State {
 struct Group {
     /// A row of it, for columns outside aggregates.
     first: Row,
+    /// What each aggregate has seen.
     states: Vec<State>,
     /// Values seen by aggregates with `DISTINCT`.
     distinct: Vec<HashSet<Vec<u8>>>,
@@ -40,15 +47,21 @@ struct Group {
 
 /// Rows put into groups.
 pub(crate) struct Grouping<'a> {
+    /// What rows are grouped by.
     group: &'a [Expr],
+    /// What is computed for each group.
     aggregates: &'a [Aggregate],
+    /// Groups in the order of their first rows.
     groups: Vec<Group>,
+    /// Places of the groups by their keys.
     index: HashMap<Vec<u8>, usize>,
+    /// Bytes that the groups take.
     bytes: usize,
     /// Columns of a row, known even when there is none.
     pub(crate) row_width: usize,
 }
 
+/// What an aggregate starts with.
 fn initial(aggregate: &Aggregate) -> State {
     match aggregate.kind {
         AggregateKind::Count => State::Count(0),
@@ -74,6 +87,7 @@ impl<'a> Grouping<'a> {
         self.bytes
     }
 
+    /// The place of a key's group, which the row begins if there is none.
     fn group_of(&mut self, key: Vec<u8>, row: &Row) -> usize {
         if let Some(at) = self.index.get(&key) {
             return *at;
@@ -138,6 +152,7 @@ impl<'a> Grouping<'a> {
     }
 }
 
+/// Shows an aggregate the values of one row.
 fn update(state: &mut State, aggregate: &Aggregate, values: &[Datum], cx: &EvalContext) -> Result<()> {
     let null = Datum::Null;
     let value = values.first().unwrap_or(&null);
@@ -196,6 +211,7 @@ fn update(state: &mut State, aggregate: &Aggregate, values: &[Datum], cx: &EvalC
     Ok(())
 }
 
+/// What an aggregate comes to.
 fn result(state: State, kind: AggregateKind) -> Result<Datum> {
     Ok(match state {
         State::Count(n) => Datum::Int(n),

@@ -27,16 +27,19 @@ pub(crate) fn append(value: &Datum, collation: Collation, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a number by its digits, so that equal numbers of all kinds are alike.
 fn number(text: &str, out: &mut Vec<u8>) {
     framed(1, text.as_bytes(), out);
 }
 
+/// Appends a double as the number that it is.
 fn double(value: f64, out: &mut Vec<u8>) {
     // Whole doubles are written like integers, so that they equal them.
     let value = if value == 0.0 { 0.0 } else { value };
     number(&value.to_string(), out);
 }
 
+/// Appends bytes behind their kind and length.
 fn framed(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());

@@ -134,6 +134,7 @@ impl Exec<'_> {
         Ok(out)
     }
 
+    /// Joins rows with those of the next relation.
     fn join_two(
         &mut self,
         left: Vec<Row>,
@@ -213,6 +214,7 @@ fn join_key(row: &[Datum], columns: impl Iterator<Item = usize>) -> Option<Vec<u
     Some(key)
 }
 
+/// Places of the rows by the columns that are compared.
 fn hash_rows(rows: &[Row], pairs: &[(usize, usize)], start: usize) -> HashMap<Vec<u8>, Vec<usize>> {
     let mut table: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {

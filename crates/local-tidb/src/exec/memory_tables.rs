@@ -27,10 +27,12 @@ pub(crate) static NAMES: &[&str] = &[
 /// Columns with types, and rows.
 type Content = (Vec<(&'static str, ResultType)>, Vec<Row>);
 
+/// A text value.
 fn text(value: impl Into<String>) -> Datum {
     Datum::Bytes(value.into().into_bytes())
 }
 
+/// A number value.
 fn number(value: i64) -> Datum {
     Datum::Int(value)
 }
@@ -126,6 +128,7 @@ fn all_tables(exec: &Exec<'_>) -> Vec<std::sync::Arc<Table>> {
     exec.schema.databases().flat_map(|d| d.tables().cloned().collect::<Vec<_>>()).collect()
 }
 
+/// `SCHEMATA`.
 fn schemata(exec: &Exec<'_>) -> Content {
     let mut rows: Vec<Row> = exec
         .schema
@@ -159,6 +162,7 @@ fn schemata(exec: &Exec<'_>) -> Content {
     )
 }
 
+/// `TABLES`.
 fn tables(exec: &Exec<'_>) -> Content {
     let rows = all_tables(exec)
         .iter()
@@ -195,6 +199,7 @@ fn tables(exec: &Exec<'_>) -> Content {
     (columns(&names), rows)
 }
 
+/// `COLUMNS`.
 fn all_columns(exec: &Exec<'_>) -> Content {
     let mut rows = Vec::new();
     for table in all_tables(exec) {
@@ -228,6 +233,7 @@ fn all_columns(exec: &Exec<'_>) -> Content {
     (columns(&names), rows)
 }
 
+/// A row of `COLUMNS`.
 fn column_row(table: &Table, at: usize, column: &Column) -> Row {
     let ty = &column.ty;
     let written = type_text(column);
@@ -279,6 +285,7 @@ fn keys(table: &Table) -> Vec<(String, bool, Vec<usize>)> {
     out
 }
 
+/// `STATISTICS`.
 fn statistics(exec: &Exec<'_>) -> Content {
     let mut rows = Vec::new();
     for table in all_tables(exec) {
@@ -319,6 +326,7 @@ fn statistics(exec: &Exec<'_>) -> Content {
     (columns(&names), rows)
 }
 
+/// `KEY_COLUMN_USAGE`.
 fn key_usage(exec: &Exec<'_>) -> Content {
     let mut rows = Vec::new();
     for table in all_tables(exec) {
@@ -358,6 +366,7 @@ fn key_usage(exec: &Exec<'_>) -> Content {
     (columns(&names), rows)
 }
 
+/// `TABLE_CONSTRAINTS`.
 fn constraints(exec: &Exec<'_>) -> Content {
     let mut rows = Vec::new();
     for table in all_tables(exec) {

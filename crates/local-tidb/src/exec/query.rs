@@ -87,6 +87,7 @@ impl Exec<'_> {
         Box::pin(self.query_inner(query))
     }
 
+    /// Runs a query with subqueries of its own.
     async fn query_inner(&mut self, query: &Query) -> Result<RowSet> {
         if query.with.is_some() {
             return Err(SqlError::unsupported("WITH (common table expressions)"));
@@ -97,6 +98,7 @@ impl Exec<'_> {
         result
     }
 
+    /// Runs the query's body by its kind.
     async fn query_body(&mut self, query: &Query) -> Result<RowSet> {
         let limit = self.limit(query.limit_clause.as_ref())?;
         let order = order_items(query)?;

@@ -19,10 +19,15 @@ const PAGE: usize = 1024;
 /// A walk over the rows that an [`Access`] finds.
 #[derive(Debug)]
 pub(crate) struct TableReader {
+    /// What is read.
     table: Arc<Table>,
+    /// Zone of stored timestamps.
     zone: TimeZone,
+    /// How the rows are found.
     access: Access,
+    /// Ranges still to be scanned.
     ranges: VecDeque<KeyRange>,
+    /// Keys still to be looked up.
     points: VecDeque<Vec<u8>>,
     /// Rows of the next page; small when few are wanted.
     page: usize,
@@ -84,6 +89,7 @@ impl TableReader {
         }
     }
 
+    /// The next keys to look up.
     fn next_points(&mut self) -> Vec<Bytes> {
         let count = self.points.len().min(PAGE);
         self.points.drain(..count).map(Bytes::from).collect()

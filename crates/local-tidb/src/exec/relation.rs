@@ -90,6 +90,7 @@ impl Exec<'_> {
         Ok(from)
     }
 
+    /// Adds one relation with its columns and join condition.
     async fn add_relation(
         &mut self,
         from: &mut From,
@@ -220,6 +221,7 @@ fn check_alias(scope: &Scope, columns: &[ScopeColumn]) -> Result<()> {
     Ok(())
 }
 
+/// Kind and condition of a join.
 fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
     Ok(match operator {
         JoinOperator::Join(c)

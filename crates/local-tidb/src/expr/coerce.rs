@@ -86,6 +86,7 @@ fn has_scale(ty: &ResultType) -> bool {
     matches!(ty.tp, tp::FLOAT | tp::DOUBLE) && (0..31).contains(&ty.decimal)
 }
 
+/// Fraction digits of a type.
 fn scale_of(ty: &ResultType) -> usize {
     usize::try_from(ty.decimal).unwrap_or(0)
 }
@@ -250,6 +251,7 @@ pub(crate) fn integer(value: &Datum, ty: &ResultType, cx: &EvalContext) -> Resul
     }))
 }
 
+/// The whole number next to a double.
 fn round_to_integer(value: f64) -> Integer {
     let rounded = value.round();
     if rounded >= 9_223_372_036_854_775_808.0 {

@@ -21,6 +21,7 @@ pub(crate) fn common_collation(a: &Expr, b: &Expr) -> Collation {
     pick(a.ty(), matches!(a, Expr::Column { .. }), b.ty(), matches!(b, Expr::Column { .. }))
 }
 
+/// The collation of two types, of which either may be a column's.
 fn pick(a: &ResultType, a_column: bool, b: &ResultType, b_column: bool) -> Collation {
     let textual = |ty: &ResultType| ty.is_string() || matches!(ty.tp, tp::ENUM | tp::SET);
     match (textual(a), textual(b)) {

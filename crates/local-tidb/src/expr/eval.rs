@@ -122,6 +122,7 @@ pub(crate) struct EvalContext {
     pub(crate) facts: SessionFacts,
     /// Results of the statement's subqueries, in the order of their slots.
     pub(crate) subqueries: Vec<Vec<Vec<Datum>>>,
+    /// Warnings so far.
     warnings: Mutex<Vec<Warning>>,
 }
 

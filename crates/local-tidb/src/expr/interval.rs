@@ -25,14 +25,21 @@ pub(crate) struct Unit {
 /// What one part of an interval adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
+    /// Steps of the calendar.
     Months(i64),
+    /// Microseconds.
     Micros(i64),
 }
 
+/// A microsecond.
 const MICRO: Step = Step::Micros(1);
+/// A second.
 const SEC: Step = Step::Micros(SECOND);
+/// A minute.
 const MINUTE: Step = Step::Micros(60 * SECOND);
+/// An hour.
 const HOUR: Step = Step::Micros(3600 * SECOND);
+/// A day.
 const DAY: Step = Step::Micros(86_400 * SECOND);
 
 /// All units.

@@ -31,6 +31,7 @@ const DOUBLE_LEN: i64 = 22;
 const TEXT_LEN: i64 = 65535;
 
 impl ResultType {
+    /// A type that is no text.
     fn simple(tp: u8, flag: u32, flen: i64, decimal: i64) -> Self {
         Self { tp, flag: flag | flag::BINARY, flen, decimal, collation: collation::binary(), elems: None }
     }
@@ -174,6 +175,7 @@ impl ResultType {
         Self { flag: (merged.flag & !flag::NOT_NULL) | not_null, ..merged }
     }
 
+    /// The common type of two that are not NULL, whatever may be NULL.
     fn merge_kind(&self, other: &Self) -> Self {
         let flen = self.flen.max(other.flen);
         let decimal = self.decimal.max(other.decimal);

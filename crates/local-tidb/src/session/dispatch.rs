@@ -30,9 +30,13 @@ pub(super) struct RowStatement<'a> {
 
 /// Kinds of statements on rows.
 pub(super) enum RowKind<'a> {
+    /// `SELECT` and its kin.
     Query(&'a ast::Query),
+    /// `INSERT` and `REPLACE`.
     Insert(&'a ast::Insert),
+    /// `UPDATE`; whether with `IGNORE`.
     Update(&'a ast::Update, bool),
+    /// `DELETE`.
     Delete(&'a ast::Delete),
 }
 
@@ -120,6 +124,7 @@ impl Session {
         }
     }
 
+    /// Runs a statement by its kind.
     async fn dispatch(
         &mut self,
         statement: &Statement,
@@ -195,6 +200,7 @@ impl Session {
         Ok(QueryResult::default())
     }
 
+    /// Runs a DDL statement, which ends the open transaction.
     async fn run_ddl(&mut self, ddl: &tidb_sql::Ddl, text: &str) -> Result<QueryResult> {
         // DDL ends an open transaction.
         self.commit_open().await?;

@@ -54,20 +54,31 @@ impl From<RowSet> for QueryResult {
 /// One client's session.
 #[derive(Debug)]
 pub struct Session {
+    /// The engine.
     engine: Arc<Engine>,
+    /// Number of the connection.
     id: u64,
+    /// `user@host`.
     user: String,
+    /// Current database.
     database: Option<String>,
+    /// System and user variables.
     variables: SessionVariables,
     /// The open transaction.
     txn: Option<Txn>,
     /// `BEGIN` was said: it lasts until `COMMIT` or `ROLLBACK`.
     explicit: bool,
+    /// Warnings of the last statement.
     warnings: Vec<Warning>,
+    /// What `ROW_COUNT()` answers.
     row_count: i64,
+    /// What `FOUND_ROWS()` answers.
     found_rows: u64,
+    /// Statements prepared over the protocol, by number.
     prepared: HashMap<u32, Arc<prepared::Prepared>>,
+    /// Statements prepared by `PREPARE`, by lower-case name.
     named: HashMap<String, Arc<prepared::Prepared>>,
+    /// Number of the next prepared statement.
     next_statement: u32,
 }
 

@@ -19,7 +19,9 @@ const MAX_PREPARED: usize = 16_382;
 /// A prepared statement.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    /// The statement.
     statement: ParsedStatement,
+    /// Its text.
     text: String,
 }
 
@@ -35,6 +37,7 @@ pub struct PreparedInfo {
 }
 
 impl Session {
+    /// Parses a text that must be one statement of a kind that can be prepared.
     fn parse_one(&self, sql: &str) -> Result<Prepared> {
         let mut statements = self.parse(sql)?;
         match (statements.pop(), statements.is_empty()) {
@@ -101,6 +104,7 @@ impl Session {
         self.run_prepared(&prepared, params).await
     }
 
+    /// Runs a prepared statement with values for its placeholders; 1210 if their number is wrong.
     async fn run_prepared(&mut self, prepared: &Prepared, params: Vec<Datum>) -> Result<QueryResult> {
         if params.len() != prepared.statement.placeholders {
             return Err(SqlError::new(1210, "Incorrect arguments to EXECUTE"));
@@ -130,6 +134,7 @@ impl Session {
         Ok(QueryResult::default())
     }
 
+    /// The statement that `PREPARE` gave a name; 1243 without one.
     fn named(&self, name: &str) -> Result<Arc<Prepared>> {
         self.named.get(&name.to_lowercase()).cloned().ok_or_else(|| {
             SqlError::new(1243, format!("Unknown prepared statement handler ({name}) given to EXECUTE"))

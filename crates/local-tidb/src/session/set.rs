@@ -50,6 +50,7 @@ impl Session {
         }
     }
 
+    /// Does one assignment of a `SET`.
     async fn assign(&mut self, assignment: &Assignment) -> Result<()> {
         match assignment {
             Assignment::Names { charset, collation } => {
@@ -94,6 +95,7 @@ impl Session {
         Ok(())
     }
 
+    /// Sets a global variable, for this server and in storage.
     async fn set_global(&mut self, name: &str, value: &str) -> Result<()> {
         let variable = variable_table::find(name)
             .ok_or_else(|| SqlError::new(1193, format!("Unknown system variable '{name}'")))?;

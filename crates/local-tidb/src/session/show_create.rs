@@ -74,6 +74,7 @@ pub(crate) fn type_text(column: &Column) -> String {
     text
 }
 
+/// The line of a column.
 fn column_text(table: &Table, column: &Column) -> String {
     let field = &column.info.field_type;
     let mut out = format!("  {} {}", quoted(column.name()), type_text(column));
@@ -104,6 +105,7 @@ fn column_text(table: &Table, column: &Column) -> String {
     out
 }
 
+/// The `DEFAULT` part of a column's line.
 fn default_text(column: &Column) -> String {
     let field = &column.info.field_type;
     match &column.info.default {
@@ -128,6 +130,7 @@ fn default_text(column: &Column) -> String {
     }
 }
 
+/// The line of a key.
 fn key_text(table: &Table, index: &Index) -> String {
     let columns: Vec<String> = index
         .columns

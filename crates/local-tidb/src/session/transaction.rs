@@ -36,6 +36,7 @@ impl Session {
         }
     }
 
+    /// Starts a transaction on the newest schema.
     async fn start(&self, mode: TxnMode) -> Result<Txn> {
         let source = self.variables.number("tidb_cdc_write_source");
         Txn::begin(&self.engine.client, mode, self.engine.schema(), source, self.variables.lock_wait()).await
@@ -61,6 +62,7 @@ impl Session {
         Ok(())
     }
 
+    /// Lets `@@tidb_current_ts` follow the open transaction.
     fn note_ts(&mut self) {
         self.variables.current_ts = self.txn.as_ref().map_or(0, Txn::start_ts);
     }

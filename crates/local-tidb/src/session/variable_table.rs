@@ -68,10 +68,12 @@ pub(crate) struct Variable {
     pub(crate) inert: bool,
 }
 
+/// A variable that has an effect.
 const fn live(name: &'static str, scope: Scope, kind: Kind, default: &'static str) -> Variable {
     Variable { name, scope, kind, default, inert: false }
 }
 
+/// A variable that is only kept.
 const fn inert(name: &'static str, scope: Scope, kind: Kind, default: &'static str) -> Variable {
     Variable { name, scope, kind, default, inert: true }
 }

@@ -54,8 +54,11 @@ static SQL_MODES: &[(&str, u64)] = &[
 /// The variables of one session.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionVariables {
+    /// Where global variables are.
     engine: Arc<Engine>,
+    /// Session values that were set; all others are the global ones.
     values: BTreeMap<&'static str, String>,
+    /// User variables by lower-case name.
     user: Arc<HashMap<String, Datum>>,
     /// Derived from `sql_mode`.
     pub(crate) mode: ModeFlags,

@@ -157,6 +157,7 @@ pub(crate) fn decode(table: &Table, record_key: &[u8], value: &[u8], zone: &Time
     Ok(StoredRow { handle: record.handle.to_owned(), values })
 }
 
+/// The value of a primary key column that is the handle itself.
 fn int_handle(handle: &HandleRef<'_>, unsigned: bool) -> Option<Datum> {
     match handle {
         HandleRef::Int(v) if unsigned => Some(Datum::Uint(*v as u64)),

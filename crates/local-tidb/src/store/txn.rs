@@ -29,9 +29,11 @@ pub(crate) enum TxnMode {
 /// A transaction under way.
 #[derive(Debug)]
 pub(crate) struct Txn {
+    /// The transaction on the store.
     kv: Transaction,
     /// Where the running statement reads.
     view: Snapshot,
+    /// What it has written so far.
     writes: Writes,
     /// How conflicts are found.
     pub(crate) mode: TxnMode,
@@ -39,7 +41,9 @@ pub(crate) struct Txn {
     pub(crate) schema: Arc<Schema>,
     /// Ids of the tables that it has written to.
     pub(crate) changed_tables: BTreeSet<i64>,
+    /// Savepoints by lower-case name, each with the number of changes before it.
     savepoints: Vec<(String, usize)>,
+    /// How long it waits for locks.
     lock_wait: Duration,
 }
 
@@ -183,6 +187,7 @@ impl Txn {
         Ok(out)
     }
 
+    /// 8004 for a transaction that is too large.
     fn check_size(&self) -> Result<()> {
         if self.writes.bytes() > MAX_TRANSACTION_BYTES {
             return Err(SqlError::new(
@@ -278,6 +283,7 @@ impl Txn {
         Ok(())
     }
 
+    /// Place of a savepoint; 1305 without one.
     fn find_savepoint(&self, name: &str) -> Result<usize> {
         let lower = crate::catalog::lower(name);
         let found = self.savepoints.iter().position(|(n, _)| *n == lower);

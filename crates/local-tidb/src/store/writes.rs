@@ -17,12 +17,15 @@ pub(crate) struct Write {
 /// Writes by key.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
+    /// The newest write of each key.
     map: BTreeMap<Bytes, Write>,
     /// For each change, newest last: the key and what was there before.
     undo: Vec<(Bytes, Option<Write>)>,
+    /// Bytes of keys and values.
     bytes: usize,
 }
 
+/// Bytes that a write takes.
 fn size(key: &Bytes, write: &Write) -> usize {
     key.len() + write.value.as_ref().map_or(0, Bytes::len)
 }

@@ -11,14 +11,23 @@ use crate::expr::{Expr, ResultType, literal};
 /// An aggregate function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AggregateKind {
+    /// `COUNT`.
     Count,
+    /// `SUM`.
     Sum,
+    /// `AVG`.
     Avg,
+    /// `MIN`.
     Min,
+    /// `MAX`.
     Max,
+    /// `GROUP_CONCAT`.
     GroupConcat,
+    /// `BIT_AND`.
     BitAnd,
+    /// `BIT_OR`.
     BitOr,
+    /// `BIT_XOR`.
     BitXor,
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Binder<'a> {
     pub(crate) no_backslash_escapes: bool,
     /// Longest chain of `AND` or `OR` met: such expressions are too deep to be printed.
     pub(crate) longest_chain: usize,
+    /// Nesting of the expression being bound.
     depth: usize,
 }
 

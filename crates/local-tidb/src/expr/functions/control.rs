@@ -11,15 +11,18 @@ use crate::expr::result_type::ResultType;
 use crate::expr::tree::Expr;
 use crate::expr::{coerce, compare};
 
+/// Type of `IF`: that of its results.
 fn if_type(args: &[Expr]) -> ResultType {
     merged_type(args.get(1..).unwrap_or_default())
 }
 
+/// `IF(condition, a, b)`.
 fn if_(c: &Call<'_>) -> Result<Datum> {
     let chosen = if c.arg(0)?.is_true(c.row, c.cx)? { 1 } else { 2 };
     adapt(c.arg(chosen)?, c.row, c.cx, c.ty)
 }
 
+/// `COALESCE(a, …)`: the first that is not NULL.
 fn coalesce(c: &Call<'_>) -> Result<Datum> {
     for arg in c.args {
         let value = adapt(arg, c.row, c.cx, c.ty)?;
@@ -30,6 +33,7 @@ fn coalesce(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Null)
 }
 
+/// `NULLIF(a, b)`: NULL if they are equal, else `a`.
 fn nullif(c: &Call<'_>) -> Result<Datum> {
     let equal = compare::exprs(c.arg(0)?, c.arg(1)?, c.row, c.cx)? == Some(Ordering::Equal);
     if equal { Ok(Datum::Null) } else { c.value(0) }
@@ -67,6 +71,7 @@ fn interval(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Int(count))
 }
 
+/// `ISNULL(x)`.
 fn is_null(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Int(i64::from(c.value(0)?.is_null())))
 }

@@ -6,6 +6,7 @@ use super::{Builtin, Call, function, int_type, text_type, uint_type, varying};
 use crate::error::{Result, SqlError};
 use crate::session::variable_table::SERVER_VERSION;
 
+/// A text result.
 fn text(value: impl Into<String>) -> Result<Datum> {
     Ok(Datum::Bytes(value.into().into_bytes()))
 }
@@ -18,6 +19,7 @@ fn tidb_version() -> String {
     )
 }
 
+/// `LAST_INSERT_ID()`.
 fn last_insert_id(c: &Call<'_>) -> Result<Datum> {
     if c.has(0) {
         return Err(SqlError::unsupported("LAST_INSERT_ID with an argument"));
@@ -25,6 +27,7 @@ fn last_insert_id(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Uint(c.cx.facts.last_insert_id))
 }
 
+/// A random UUID as text.
 fn uuid() -> String {
     let mut bytes: [u8; 16] = rand::random();
     // Version 4 and the variant of RFC 9562.
@@ -39,6 +42,7 @@ fn uuid() -> String {
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
+/// `DATABASE()`.
 fn database(c: &Call<'_>) -> Result<Datum> {
     Ok(c.cx.facts.database.as_ref().map_or(Datum::Null, |d| Datum::Bytes(d.clone().into_bytes())))
 }

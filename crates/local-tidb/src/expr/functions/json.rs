@@ -8,6 +8,7 @@ use crate::error::{Result, SqlError};
 use crate::expr::coerce;
 use crate::expr::json_value::{self, Change, Leg};
 
+/// A JSON result.
 fn json(node: &JsonNode) -> Result<Datum> {
     json_value::encode(node).map(Datum::Json)
 }
@@ -23,15 +24,18 @@ fn document(c: &Call<'_>, at: usize) -> Result<Option<JsonNode>> {
     found.map(|json| json.as_ref().to_node().map_err(coerce::codec)).transpose()
 }
 
+/// An argument as a path; `None` for NULL.
 fn path(c: &Call<'_>, at: usize) -> Result<Option<Vec<Leg>>> {
     c.string(at)?.map(|text| json_value::parse_path(&text)).transpose()
 }
 
+/// `JSON_ARRAY(a, …)`.
 fn array(c: &Call<'_>) -> Result<Datum> {
     let items = (0..c.args.len()).map(|at| member(c, at)).collect::<Result<_>>()?;
     json(&JsonNode::Array(items))
 }
 
+/// `JSON_OBJECT(key, value, …)`.
 fn object(c: &Call<'_>) -> Result<Datum> {
     if c.args.len() % 2 == 1 {
         return Err(SqlError::new(
@@ -66,6 +70,7 @@ fn extract(c: &Call<'_>) -> Result<Datum> {
     }
 }
 
+/// `JSON_UNQUOTE(x)`.
 fn unquote(c: &Call<'_>) -> Result<Datum> {
     let value = c.value(0)?;
     if let Datum::Json(doc) = &value {
@@ -94,6 +99,7 @@ fn changed(c: &Call<'_>, how: Change) -> Result<Datum> {
     json(&root)
 }
 
+/// `JSON_REMOVE(doc, path, …)`.
 fn remove(c: &Call<'_>) -> Result<Datum> {
     let Some(mut root) = document(c, 0)? else { return Ok(Datum::Null) };
     for at in 1..c.args.len() {
@@ -103,6 +109,7 @@ fn remove(c: &Call<'_>) -> Result<Datum> {
     json(&root)
 }
 
+/// What `JSON_TYPE` calls a value.
 fn type_name(node: &JsonNode) -> &'static str {
     match node {
         JsonNode::Null => "NULL",
@@ -130,6 +137,7 @@ fn part(c: &Call<'_>) -> Result<Option<JsonNode>> {
     Ok(json_value::find(&root, &legs).first().map(|found| (*found).clone()))
 }
 
+/// `JSON_LENGTH(doc[, path])`.
 fn length(c: &Call<'_>) -> Result<Datum> {
     Ok(match part(c)? {
         None => Datum::Null,
@@ -139,6 +147,7 @@ fn length(c: &Call<'_>) -> Result<Datum> {
     })
 }
 
+/// `JSON_KEYS(doc[, path])`.
 fn keys(c: &Call<'_>) -> Result<Datum> {
     match part(c)? {
         Some(JsonNode::Object(members)) => {
@@ -165,6 +174,7 @@ fn contains(outer: &JsonNode, inner: &JsonNode) -> bool {
     }
 }
 
+/// `JSON_CONTAINS(doc, value[, path])`.
 fn json_contains(c: &Call<'_>) -> Result<Datum> {
     let (Some(root), Some(wanted)) = (document(c, 0)?, document(c, 1)?) else { return Ok(Datum::Null) };
     let target = if c.has(2) {
@@ -176,6 +186,7 @@ fn json_contains(c: &Call<'_>) -> Result<Datum> {
     Ok(target.map_or(Datum::Null, |target| Datum::Int(i64::from(contains(&target, &wanted)))))
 }
 
+/// `JSON_VALID(x)`.
 fn valid(c: &Call<'_>) -> Result<Datum> {
     let value = c.value(0)?;
     Ok(match &value {
@@ -188,6 +199,7 @@ fn valid(c: &Call<'_>) -> Result<Datum> {
     })
 }
 
+/// `JSON_QUOTE(text)`.
 fn quote(c: &Call<'_>) -> Result<Datum> {
     let Some(text) = c.string(0)? else { return Ok(Datum::Null) };
     Ok(Datum::Bytes(json_value::encode(&JsonNode::String(text))?.to_string().into_bytes()))

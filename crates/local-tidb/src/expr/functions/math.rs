@@ -28,6 +28,7 @@ fn whole_type(args: &[Expr]) -> ResultType {
     if ty.tp == tp::NEW_DECIMAL { ResultType::int() } else { ty }
 }
 
+/// `ABS(x)`.
 fn abs(c: &Call<'_>) -> Result<Datum> {
     Ok(match c.ty.tp {
         tp::LONGLONG => match c.integer(0)? {
@@ -93,6 +94,7 @@ fn of_double(c: &Call<'_>, f: fn(f64) -> f64) -> Result<Datum> {
     })
 }
 
+/// `POW(x, y)`; 1690 beyond a double.
 fn pow(c: &Call<'_>) -> Result<Datum> {
     let (Some(x), Some(y)) = (c.double(0)?, c.double(1)?) else { return Ok(Datum::Null) };
     let value = x.powf(y);
@@ -103,6 +105,7 @@ fn pow(c: &Call<'_>) -> Result<Datum> {
     }
 }
 
+/// `LOG([base, ]x)`; NULL where it is not defined.
 fn log(c: &Call<'_>) -> Result<Datum> {
     let base = if c.has(1) { c.double(0)? } else { Some(std::f64::consts::E) };
     let value = c.double(if c.has(1) { 1 } else { 0 })?;
@@ -120,6 +123,7 @@ fn rand_(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Double(rand::random::<f64>()))
 }
 
+/// `CONV(x, from, to)`: a number in another base.
 fn conv(c: &Call<'_>) -> Result<Datum> {
     let (Some(text), Some(from), Some(to)) = (c.string(0)?, c.int(1)?, c.int(2)?) else {
         return Ok(Datum::Null);
@@ -151,6 +155,7 @@ fn conv(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(format!("{sign}{digits}").into_bytes()))
 }
 
+/// Type of `MOD(a, b)`: as of `a % b`.
 fn modulo_type(args: &[Expr]) -> ResultType {
     match args {
         [a, b] => operators::arithmetic_type(a.ty(), b.ty(), false, false),

@@ -178,6 +178,7 @@ pub(crate) fn fraction_digits(text: &[u8]) -> u8 {
 
 pub(crate) use text::unhex_text;
 
+/// Text result, or NULL.
 fn text_or_null(value: Option<Vec<u8>>) -> Datum {
     value.map_or(Datum::Null, Datum::Bytes)
 }
@@ -187,26 +188,32 @@ fn int_or_null(value: Option<i64>) -> Datum {
     value.map_or(Datum::Null, Datum::Int)
 }
 
+/// A whole number.
 fn int_type(_: &[Expr]) -> ResultType {
     ResultType::int()
 }
 
+/// An unsigned whole number.
 fn uint_type(_: &[Expr]) -> ResultType {
     ResultType::uint()
 }
 
+/// A double.
 fn double_type(_: &[Expr]) -> ResultType {
     ResultType::double()
 }
 
+/// Text.
 fn text_type(_: &[Expr]) -> ResultType {
     ResultType::text()
 }
 
+/// A byte string.
 fn bytes_type(_: &[Expr]) -> ResultType {
     ResultType::bytes()
 }
 
+/// JSON.
 fn json_type(_: &[Expr]) -> ResultType {
     ResultType::json()
 }

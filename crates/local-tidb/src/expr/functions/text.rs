@@ -34,6 +34,7 @@ fn units(text: &[u8], characters: bool) -> Vec<&[u8]> {
     out
 }
 
+/// `CONCAT(a, …)`.
 fn concat(c: &Call<'_>) -> Result<Datum> {
     let mut out = Vec::new();
     for at in 0..c.args.len() {
@@ -45,6 +46,7 @@ fn concat(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(out))
 }
 
+/// `CONCAT_WS(separator, a, …)`: leaves out NULLs.
 fn concat_ws(c: &Call<'_>) -> Result<Datum> {
     let Some(separator) = c.bytes(0)? else { return Ok(Datum::Null) };
     let mut parts = Vec::new();
@@ -54,6 +56,7 @@ fn concat_ws(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(parts.join(separator.as_slice())))
 }
 
+/// `CHAR_LENGTH(text)`.
 fn char_length(c: &Call<'_>) -> Result<Datum> {
     let characters = by_characters(c, 0);
     Ok(int_or_null(c.bytes(0)?.map(|b| units(&b, characters).len() as i64)))
@@ -74,12 +77,14 @@ fn substring(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(taken.copied().flatten().copied().collect()))
 }
 
+/// `LEFT(text, count)`.
 fn left(c: &Call<'_>) -> Result<Datum> {
     let (Some(text), Some(count)) = (c.bytes(0)?, c.int(1)?) else { return Ok(Datum::Null) };
     let units = units(&text, by_characters(c, 0));
     Ok(Datum::Bytes(units.iter().take(count.max(0) as usize).copied().flatten().copied().collect()))
 }
 
+/// `RIGHT(text, count)`.
 fn right(c: &Call<'_>) -> Result<Datum> {
     let (Some(text), Some(count)) = (c.bytes(0)?, c.int(1)?) else { return Ok(Datum::Null) };
     let units = units(&text, by_characters(c, 0));
@@ -114,6 +119,7 @@ fn cased(c: &Call<'_>, change: fn(&str) -> String) -> Result<Datum> {
     Ok(text_or_null(c.string(0)?.map(|t| change(&t).into_bytes())))
 }
 
+/// `REPEAT(text, count)`; NULL beyond the largest result.
 fn repeat(c: &Call<'_>) -> Result<Datum> {
     let (Some(text), Some(count)) = (c.bytes(0)?, c.int(1)?) else { return Ok(Datum::Null) };
     let count = usize::try_from(count).unwrap_or(0);
@@ -123,6 +129,7 @@ fn repeat(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(text.repeat(count)))
 }
 
+/// `REPLACE(text, from, to)`.
 fn replace(c: &Call<'_>) -> Result<Datum> {
     let (Some(text), Some(from), Some(to)) = (c.bytes(0)?, c.bytes(1)?, c.bytes(2)?) else {
         return Ok(Datum::Null);
@@ -202,6 +209,7 @@ fn locate(c: &Call<'_>, needle: usize, text: usize) -> Result<Datum> {
     Ok(Datum::Int(found.map_or(0, |(at, _)| at as i64 + 1)))
 }
 
+/// `HEX(x)`: of a number or of bytes.
 fn hex(c: &Call<'_>) -> Result<Datum> {
     let value = c.value(0)?;
     Ok(match &value {
@@ -231,6 +239,7 @@ pub(crate) fn unhex_text(text: &[u8]) -> Option<Vec<u8>> {
     Some(padded.chunks(2).map(|pair| pair.iter().fold(0, |sum, d| sum << 4 | d)).collect())
 }
 
+/// `ASCII(text)`: the first byte.
 fn ascii(c: &Call<'_>) -> Result<Datum> {
     Ok(int_or_null(c.bytes(0)?.map(|b| b.first().copied().map_or(0, i64::from))))
 }
@@ -248,6 +257,7 @@ fn char_(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(out))
 }
 
+/// `ELT(n, a, …)`: the n-th of the rest.
 fn elt(c: &Call<'_>) -> Result<Datum> {
     match c.int(0)?.and_then(|n| usize::try_from(n).ok()) {
         Some(n) if n >= 1 && c.has(n) => Ok(text_or_null(c.bytes(n)?)),
@@ -255,6 +265,7 @@ fn elt(c: &Call<'_>) -> Result<Datum> {
     }
 }
 
+/// `FIELD(x, a, …)`: the place of the first among the rest, 0 without one.
 fn field(c: &Call<'_>) -> Result<Datum> {
     let Some(wanted) = c.bytes(0)? else { return Ok(Datum::Int(0)) };
     for at in 1..c.args.len() {
@@ -265,6 +276,7 @@ fn field(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Int(0))
 }
 
+/// `FIND_IN_SET(x, list)`: the place in a list with commas, 0 without one.
 fn find_in_set(c: &Call<'_>) -> Result<Datum> {
     let (Some(wanted), Some(list)) = (c.bytes(0)?, c.bytes(1)?) else { return Ok(Datum::Null) };
     if list.is_empty() {
@@ -297,6 +309,7 @@ fn format_(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(format!("{sign}{grouped}{tail}").into_bytes()))
 }
 
+/// `QUOTE(text)`: as a literal.
 fn quote(c: &Call<'_>) -> Result<Datum> {
     let Some(text) = c.bytes(0)? else { return Ok(Datum::Bytes(b"NULL".to_vec())) };
     let mut out = vec![b'\''];

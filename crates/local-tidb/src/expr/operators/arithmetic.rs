@@ -17,8 +17,11 @@ const MAX_SCALE: u8 = 30;
 /// How two operands' arithmetic is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
+    /// As 64-bit whole numbers.
     Int,
+    /// As exact decimals.
     Decimal,
+    /// As doubles.
     Double,
 }
 
@@ -70,9 +73,13 @@ pub(super) fn shown(a: &Datum, a_type: &ResultType, op: &str, b: &Datum, b_type:
 
 /// One arithmetic operation for each class.
 struct Operation {
+    /// The operator, for messages.
     sign: &'static str,
+    /// On whole numbers; `None` on overflow.
     int: fn(i128, i128) -> Option<i128>,
+    /// On decimals.
     decimal: fn(&Decimal, &Decimal) -> std::result::Result<Decimal, tidb_codec::CodecError>,
+    /// On doubles.
     double: fn(f64, f64) -> f64,
 }
 
