@@ -7,6 +7,7 @@ mod show;
 mod show_create;
 mod transaction;
 pub(crate) mod variable_table;
+mod variable_value;
 mod variables;
 
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use tidb_sql::utility::{Assignment, IsolationLevel, Scope as VariableScope, SetS
 
 use super::Session;
 use super::variable_table::{self, Scope};
-use super::variables::normalize;
+use super::variable_value::normalize;
 use crate::bootstrap;
 use crate::error::{Result, SqlError};
 use crate::expr::bind::{Binder, Scope as NameScope};

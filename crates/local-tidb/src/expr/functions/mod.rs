@@ -6,7 +6,9 @@ mod dates;
 mod info;
 mod json;
 mod math;
-pub(crate) mod text;
+mod text;
+mod text_code;
+mod text_search;
 mod unix_time;
 
 use std::borrow::Cow;
@@ -78,6 +80,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
     let tables = [
         control::TABLE,
         text::TABLE,
+        text_code::TABLE,
+        text_search::TABLE,
         math::TABLE,
         dates::TABLE,
         date_format::TABLE,
@@ -176,7 +180,7 @@ pub(crate) fn fraction_digits(text: &[u8]) -> u8 {
     u8::try_from(digits.min(6)).unwrap_or(6)
 }
 
-pub(crate) use text::unhex_text;
+pub(crate) use text_code::unhex_text;
 
 /// Text result, or NULL.
 fn text_or_null(value: Option<Vec<u8>>) -> Datum {

@@ -2,22 +2,20 @@
 
 use tidb_codec::Datum;
 
-use super::{
-    Builtin, Call, MANY, bytes_type, function, int_or_null, int_type, like_text_type, text_or_null, text_type,
-};
+use super::{Builtin, Call, MANY, function, int_or_null, int_type, like_text_type, text_or_null, text_type};
 use crate::error::{Result, SqlError};
 use crate::expr::coerce;
 
 /// Longest text that a function may build (`max_allowed_packet`); longer results are NULL.
-const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Whether characters, not bytes, are counted in an argument.
-fn by_characters(c: &Call<'_>, at: usize) -> bool {
+pub(super) fn by_characters(c: &Call<'_>, at: usize) -> bool {
     c.args.get(at).is_none_or(|a| !(a.ty().is_string() && a.ty().collation.is_binary()))
 }
 
 /// The characters of a text, each as its bytes.
-fn units(text: &[u8], characters: bool) -> Vec<&[u8]> {
+pub(super) fn units(text: &[u8], characters: bool) -> Vec<&[u8]> {
     if !characters {
         return text.chunks(1).collect();
     }
@@ -92,25 +90,6 @@ fn right(c: &Call<'_>) -> Result<Datum> {
     Ok(Datum::Bytes(units.iter().skip(skip).copied().flatten().copied().collect()))
 }
 
-/// `SUBSTRING_INDEX(text, delimiter, count)`.
-fn substring_index(c: &Call<'_>) -> Result<Datum> {
-    let (Some(text), Some(mark), Some(count)) = (c.string(0)?, c.string(1)?, c.int(2)?) else {
-        return Ok(Datum::Null);
-    };
-    if mark.is_empty() || count == 0 {
-        return Ok(Datum::Bytes(Vec::new()));
-    }
-    let parts: Vec<&str> = text.split(mark.as_str()).collect();
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    let chosen: Vec<&str> = if count > 0 {
-        parts.into_iter().take(wanted).collect()
-    } else {
-        let skip = parts.len().saturating_sub(wanted);
-        parts.into_iter().skip(skip).collect()
-    };
-    Ok(Datum::Bytes(chosen.join(&mark).into_bytes()))
-}
-
 /// Changes letters unless the argument is a byte string.
 fn cased(c: &Call<'_>, change: fn(&str) -> String) -> Result<Datum> {
     if !by_characters(c, 0) {
@@ -127,26 +106,6 @@ fn repeat(c: &Call<'_>) -> Result<Datum> {
         return Ok(Datum::Null);
     }
     Ok(Datum::Bytes(text.repeat(count)))
-}
-
-/// `REPLACE(text, from, to)`.
-fn replace(c: &Call<'_>) -> Result<Datum> {
-    let (Some(text), Some(from), Some(to)) = (c.bytes(0)?, c.bytes(1)?, c.bytes(2)?) else {
-        return Ok(Datum::Null);
-    };
-    if from.is_empty() {
-        return Ok(Datum::Bytes(text));
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_slice();
-    while let Some(at) = rest.windows(from.len()).position(|w| w == from.as_slice()) {
-        let (before, after) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(&to);
-        rest = after.get(from.len()..).unwrap_or_default();
-    }
-    out.extend_from_slice(rest);
-    Ok(Datum::Bytes(out))
 }
 
 /// `LPAD` and `RPAD`.
@@ -187,104 +146,6 @@ fn trim(c: &Call<'_>, ends: u8) -> Result<Datum> {
         }
     }
     Ok(Datum::Bytes(rest.to_vec()))
-}
-
-/// `LOCATE(needle, text[, from])`: position from 1, or 0.
-fn locate(c: &Call<'_>, needle: usize, text: usize) -> Result<Datum> {
-    let (Some(mark), Some(haystack)) = (c.bytes(needle)?, c.bytes(text)?) else { return Ok(Datum::Null) };
-    let from = if c.has(2) { c.int(2)?.unwrap_or(1) } else { 1 };
-    let characters = by_characters(c, text);
-    let (mark, all) = (units(&mark, characters), units(&haystack, characters));
-    let Ok(skip) = usize::try_from(from - 1) else { return Ok(Datum::Int(0)) };
-    if mark.is_empty() {
-        return Ok(Datum::Int(if skip <= all.len() { from } else { 0 }));
-    }
-    let ci = c.arg(text)?.ty();
-    let same = |window: &[&[u8]]| {
-        window.iter().zip(&mark).all(|(a, b)| {
-            a == b || ci.is_string() && !ci.collation.keeps_case() && ci.collation.compare(a, b).is_eq()
-        })
-    };
-    let found = all.windows(mark.len()).enumerate().skip(skip).find(|(_, w)| same(w));
-    Ok(Datum::Int(found.map_or(0, |(at, _)| at as i64 + 1)))
-}
-
-/// `HEX(x)`: of a number or of bytes.
-fn hex(c: &Call<'_>) -> Result<Datum> {
-    let value = c.value(0)?;
-    Ok(match &value {
-        Datum::Null => Datum::Null,
-        Datum::Int(_)
-        | Datum::Uint(_)
-        | Datum::Double(_)
-        | Datum::Float(_)
-        | Datum::Decimal(_)
-        | Datum::Bit(_) => {
-            let bits = coerce::integer(&value, c.arg(0)?.ty(), c.cx)?.map_or(0, |v| v.bits());
-            Datum::Bytes(format!("{bits:X}").into_bytes())
-        }
-        other => {
-            let text = coerce::text(other, c.arg(0)?.ty()).unwrap_or_default();
-            Datum::Bytes(text.iter().flat_map(|b| format!("{b:02X}").into_bytes()).collect())
-        }
-    })
-}
-
-/// Bytes of a hexadecimal text; an odd number of digits gets a zero in front.
-pub(crate) fn unhex_text(text: &[u8]) -> Option<Vec<u8>> {
-    let digits: Vec<u8> =
-        text.iter().map(|b| char::from(*b).to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-    let odd = digits.len() % 2;
-    let padded: Vec<u8> = std::iter::repeat_n(0, odd).chain(digits).collect();
-    Some(padded.chunks(2).map(|pair| pair.iter().fold(0, |sum, d| sum << 4 | d)).collect())
-}
-
-/// `ASCII(text)`: the first byte.
-fn ascii(c: &Call<'_>) -> Result<Datum> {
-    Ok(int_or_null(c.bytes(0)?.map(|b| b.first().copied().map_or(0, i64::from))))
-}
-
-/// `CHAR(n, …)`: the bytes of the numbers.
-fn char_(c: &Call<'_>) -> Result<Datum> {
-    let mut out = Vec::new();
-    for at in 0..c.args.len() {
-        if let Some(n) = c.integer(at)? {
-            let bytes = (n.bits() as u32).to_be_bytes();
-            let significant = bytes.iter().position(|b| *b != 0).unwrap_or(3);
-            out.extend(bytes.iter().skip(significant));
-        }
-    }
-    Ok(Datum::Bytes(out))
-}
-
-/// `ELT(n, a, …)`: the n-th of the rest.
-fn elt(c: &Call<'_>) -> Result<Datum> {
-    match c.int(0)?.and_then(|n| usize::try_from(n).ok()) {
-        Some(n) if n >= 1 && c.has(n) => Ok(text_or_null(c.bytes(n)?)),
-        _ => Ok(Datum::Null),
-    }
-}
-
-/// `FIELD(x, a, …)`: the place of the first among the rest, 0 without one.
-fn field(c: &Call<'_>) -> Result<Datum> {
-    let Some(wanted) = c.bytes(0)? else { return Ok(Datum::Int(0)) };
-    for at in 1..c.args.len() {
-        if c.bytes(at)?.is_some_and(|candidate| candidate == wanted) {
-            return Ok(Datum::Int(at as i64));
-        }
-    }
-    Ok(Datum::Int(0))
-}
-
-/// `FIND_IN_SET(x, list)`: the place in a list with commas, 0 without one.
-fn find_in_set(c: &Call<'_>) -> Result<Datum> {
-    let (Some(wanted), Some(list)) = (c.bytes(0)?, c.bytes(1)?) else { return Ok(Datum::Null) };
-    if list.is_empty() {
-        return Ok(Datum::Int(0));
-    }
-    Ok(Datum::Int(
-        list.split(|b| *b == b',').position(|e| e == wanted.as_slice()).map_or(0, |at| at as i64 + 1),
-    ))
 }
 
 /// `FORMAT(x, d)`: with thousands separators.
@@ -339,13 +200,11 @@ pub(super) static TABLE: &[Builtin] = &[
     function("mid", 3, 3, like_text_type, substring),
     function("left", 2, 2, like_text_type, left),
     function("right", 2, 2, like_text_type, right),
-    function("substring_index", 3, 3, like_text_type, substring_index),
     function("upper", 1, 1, like_text_type, |c| cased(c, |t| t.to_uppercase())),
     function("ucase", 1, 1, like_text_type, |c| cased(c, |t| t.to_uppercase())),
     function("lower", 1, 1, like_text_type, |c| cased(c, |t| t.to_lowercase())),
     function("lcase", 1, 1, like_text_type, |c| cased(c, |t| t.to_lowercase())),
     function("repeat", 2, 2, like_text_type, repeat),
-    function("replace", 3, 3, like_text_type, replace),
     function("lpad", 3, 3, like_text_type, |c| pad(c, true)),
     function("rpad", 3, 3, like_text_type, |c| pad(c, false)),
     function("trim", 1, 2, like_text_type, |c| trim(c, 3)),
@@ -362,23 +221,6 @@ pub(super) static TABLE: &[Builtin] = &[
             c.bytes(0)?.map(|b| units(&b, characters).into_iter().rev().flatten().copied().collect()),
         ))
     }),
-    function("locate", 2, 3, int_type, |c| locate(c, 0, 1)),
-    function("position", 2, 2, int_type, |c| locate(c, 0, 1)),
-    function("instr", 2, 2, int_type, |c| locate(c, 1, 0)),
-    function("hex", 1, 1, text_type, hex),
-    function("unhex", 1, 1, bytes_type, |c| Ok(text_or_null(c.bytes(0)?.and_then(|b| unhex_text(&b))))),
-    function("ascii", 1, 1, int_type, ascii),
-    function("ord", 1, 1, int_type, |c| {
-        Ok(int_or_null(c.bytes(0)?.map(|b| {
-            units(&b, true)
-                .first()
-                .map_or(0, |first| first.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte)))
-        })))
-    }),
-    function("char", 1, MANY, bytes_type, char_),
-    function("elt", 2, MANY, text_type, elt),
-    function("field", 2, MANY, int_type, field),
-    function("find_in_set", 2, 2, int_type, find_in_set),
     function("format", 2, 3, text_type, format_),
     function("quote", 1, 1, text_type, quote),
 ];

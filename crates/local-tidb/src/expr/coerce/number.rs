@@ -1,100 +1,12 @@
-//! Reading a value as another kind, the way MySQL does it for the arguments of functions and operators.
+//! Values as numbers.
 
-use std::borrow::Cow;
+use tidb_codec::{Datum, Decimal};
 
-use tidb_codec::field::tp;
-use tidb_codec::{Datum, Decimal, Duration, Json, Time, TimeKind, float};
-
-use super::eval::{EvalContext, Level};
-use super::result_type::ResultType;
+use super::codec;
+use super::text::text;
 use crate::error::{Result, SqlError};
-
-/// A codec failure as an error of an expression.
-pub(crate) fn codec(error: tidb_codec::CodecError) -> SqlError {
-    use tidb_codec::CodecError;
-    match error {
-        CodecError::IncorrectValue { kind, text } => SqlError::incorrect_value(kind, &text),
-        CodecError::OutOfRange { kind, value } => SqlError::out_of_range(&kind.to_uppercase(), &value),
-        other => SqlError::internal(other),
-    }
-}
-
-/// Text of an ENUM or SET value.
-fn member_text(value: &Datum, ty: &ResultType) -> Vec<u8> {
-    let elems = ty.elems.as_deref().unwrap_or_default();
-    match value {
-        Datum::Enum(n) => usize::try_from(*n)
-            .ok()
-            .and_then(|n| n.checked_sub(1))
-            .and_then(|at| elems.get(at))
-            .map(|e| e.as_bytes().to_vec())
-            .unwrap_or_default(),
-        Datum::Set(mask) => {
-            let chosen: Vec<&str> = elems
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| mask >> at & 1 == 1)
-                .map(|(_, e)| e.as_str())
-                .collect();
-            chosen.join(",").into_bytes()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Bytes of a BIT value of its type's width.
-fn bit_text(bits: u64, ty: &ResultType) -> Vec<u8> {
-    let width = usize::try_from(ty.flen.clamp(1, 64)).unwrap_or(64).div_ceil(8);
-    bits.to_be_bytes().into_iter().skip(8 - width).collect()
-}
-
-/// The value as text; `None` is NULL.
-pub(crate) fn text<'a>(value: &'a Datum, ty: &ResultType) -> Option<Cow<'a, [u8]>> {
-    let mut out = Vec::new();
-    match value {
-        Datum::Null => return None,
-        Datum::Bytes(bytes) => return Some(Cow::Borrowed(bytes)),
-        Datum::Int(v) if ty.tp == tp::YEAR => out.extend_from_slice(format!("{v:04}").as_bytes()),
-        Datum::Int(v) => tidb_codec::text::write_i64(*v, &mut out),
-        Datum::Uint(v) => tidb_codec::text::write_u64(*v, &mut out),
-        Datum::Float(v) if has_scale(ty) => out = format!("{v:.*}", scale_of(ty)).into_bytes(),
-        Datum::Double(v) if has_scale(ty) => out = format!("{v:.*}", scale_of(ty)).into_bytes(),
-        Datum::Float(v) => float::write_f32_sql(*v, &mut out),
-        Datum::Double(v) => float::write_f64_sql(*v, &mut out),
-        Datum::Decimal(v) => out = v.to_string().into_bytes(),
-        Datum::Time(v) => v.write_text(&mut out),
-        Datum::Duration(v) => v.write_text(&mut out),
-        Datum::Json(v) => out = v.to_string().into_bytes(),
-        Datum::Enum(_) | Datum::Set(_) => out = member_text(value, ty),
-        Datum::Bit(bits) => out = bit_text(*bits, ty),
-        Datum::Vector(values) => {
-            out.push(b'[');
-            for (at, v) in values.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                float::write_f32(*v, &mut out);
-            }
-            out.push(b']');
-        }
-    }
-    Some(Cow::Owned(out))
-}
-
-/// FLOAT(M,D) and DOUBLE(M,D) columns print with D digits.
-fn has_scale(ty: &ResultType) -> bool {
-    matches!(ty.tp, tp::FLOAT | tp::DOUBLE) && (0..31).contains(&ty.decimal)
-}
-
-/// Fraction digits of a type.
-fn scale_of(ty: &ResultType) -> usize {
-    usize::try_from(ty.decimal).unwrap_or(0)
-}
-
-/// The value as text that is certainly UTF-8: other bytes become replacement characters.
-pub(crate) fn string(value: &Datum, ty: &ResultType) -> Option<String> {
-    text(value, ty).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-}
+use crate::expr::eval::{EvalContext, Level};
+use crate::expr::result_type::ResultType;
 
 /// The longest start of `text` that is a number, and whether that is all of it (blanks around it aside).
 pub(crate) fn number_prefix(text: &[u8]) -> (&str, bool) {
@@ -131,7 +43,7 @@ fn truncated(kind: &str, text: &[u8], cx: &EvalContext) {
 }
 
 /// Text as a double.
-pub(crate) fn text_to_f64(text: &[u8], cx: &EvalContext) -> f64 {
+fn text_to_f64(text: &[u8], cx: &EvalContext) -> f64 {
     let (prefix, complete) = number_prefix(text);
     if !complete {
         truncated("DOUBLE", text, cx);
@@ -141,7 +53,7 @@ pub(crate) fn text_to_f64(text: &[u8], cx: &EvalContext) -> f64 {
 }
 
 /// Text as a decimal.
-pub(crate) fn text_to_decimal(text: &[u8], cx: &EvalContext) -> Decimal {
+fn text_to_decimal(text: &[u8], cx: &EvalContext) -> Decimal {
     let (prefix, complete) = number_prefix(text);
     if !complete {
         truncated("DECIMAL", text, cx);
@@ -288,89 +200,4 @@ pub(crate) fn truth(value: &Datum, ty: &ResultType, cx: &EvalContext) -> Result<
         Datum::Decimal(v) => Some(!v.is_zero()),
         other => double(other, ty, cx)?.map(|v| v != 0.0),
     })
-}
-
-/// The value as a date and time. `None` is NULL; what is no time is NULL with a warning.
-pub(crate) fn time(
-    value: &Datum,
-    ty: &ResultType,
-    kind: TimeKind,
-    fsp: u8,
-    cx: &EvalContext,
-) -> Result<Option<Time>> {
-    let parsed = match value {
-        Datum::Null => return Ok(None),
-        Datum::Time(v) => v.with_kind(kind, fsp),
-        Datum::Duration(v) => return duration_today(v, kind, fsp, cx).map(Some),
-        Datum::Int(v) => Time::from_number(*v, kind, fsp),
-        Datum::Uint(v) => Time::from_number(i64::try_from(*v).unwrap_or(i64::MAX), kind, fsp),
-        other => Time::parse(&string(other, ty).unwrap_or_default(), kind, fsp),
-    };
-    match parsed {
-        Ok(time) => Ok(Some(time)),
-        Err(_) => {
-            let shown = string(value, ty).unwrap_or_default();
-            cx.bad_value(SqlError::incorrect_value("datetime", &shown))?;
-            Ok(None)
-        }
-    }
-}
-
-/// A time of day, today.
-pub(crate) fn duration_today(value: &Duration, kind: TimeKind, fsp: u8, cx: &EvalContext) -> Result<Time> {
-    let today = now(cx, TimeKind::Date, 0)?;
-    let micros = today.to_unix_micros().map_err(codec)? + value.nanos() / 1000;
-    Time::from_unix_micros(micros, kind, fsp).map_err(codec)
-}
-
-/// The statement's time in the session's zone; fraction digits beyond `fsp` are cut.
-pub(crate) fn now(cx: &EvalContext, kind: TimeKind, fsp: u8) -> Result<Time> {
-    let unit = 10i64.pow(6 - u32::from(fsp.min(6)));
-    let micros = cx.now.as_microsecond() / unit * unit;
-    let utc = Time::from_unix_micros(micros, TimeKind::DateTime, fsp).map_err(codec)?;
-    utc.from_utc_to(&cx.zone).and_then(|t| t.with_kind(kind, fsp)).map_err(codec)
-}
-
-/// The value as a span of time. `None` is NULL; what is none is NULL with a warning.
-pub(crate) fn duration(
-    value: &Datum,
-    ty: &ResultType,
-    fsp: u8,
-    cx: &EvalContext,
-) -> Result<Option<Duration>> {
-    let parsed = match value {
-        Datum::Null => return Ok(None),
-        Datum::Duration(v) => v.round(fsp),
-        Datum::Time(v) => {
-            let parts = v.parts();
-            Duration::from_parts(false, u64::from(parts.hour), parts.minute, parts.second, parts.micro, fsp)
-        }
-        Datum::Int(v) => Duration::from_number(*v, fsp),
-        other => Duration::parse(&string(other, ty).unwrap_or_default(), fsp),
-    };
-    match parsed {
-        Ok(span) => Ok(Some(span)),
-        Err(_) => {
-            let shown = string(value, ty).unwrap_or_default();
-            cx.bad_value(SqlError::incorrect_value("time", &shown))?;
-            Ok(None)
-        }
-    }
-}
-
-/// The value as JSON: text is parsed.
-///
-/// # Errors
-/// 3140 for text that is no JSON.
-pub(crate) fn json_document(value: &Datum, ty: &ResultType, function: &str) -> Result<Option<Json>> {
-    match value {
-        Datum::Null => Ok(None),
-        Datum::Json(v) => Ok(Some(v.clone())),
-        other => {
-            let source = string(other, ty).unwrap_or_default();
-            Json::parse(&source)
-                .map(Some)
-                .map_err(|e| SqlError::new(3140, format!("Invalid JSON text: {e} (in {function})")))
-        }
-    }
 }
