@@ -33,4 +33,4 @@ pub use sink_config::{
     CodecConfig, ColumnSelectorRule, DispatchRule, KafkaConfig, LargeMessageConfig, SinkConfig,
 };
 pub use sink_uri::{SinkUri, mask_uri};
-pub use table_filter::{TableFilter, is_system_schema};
+pub use table_filter::TableFilter;

@@ -1,26 +1,9 @@
 //! Table filter rules: `schema.table` with wildcards, quotes, regular expressions and `!`.
 
+use tidb_schema::is_system_schema;
+
 use crate::error::ConfigError;
 use crate::pattern::{Pattern, PatternParser};
-
-/// Schemas that are never replicated, lower case.
-const SYSTEM_SCHEMAS: [&str; 9] = [
-    "information_schema",
-    "inspection_schema",
-    "metrics_schema",
-    "performance_schema",
-    "mysql",
-    "sys",
-    "tidb_cdc",
-    "lightning_task_info",
-    "workload_schema",
-];
-
-/// True for schemas that are never replicated, whatever the rules say.
-pub fn is_system_schema(schema: &str) -> bool {
-    let lower = schema.to_lowercase();
-    SYSTEM_SCHEMAS.contains(&lower.as_str())
-}
 
 /// One compiled rule.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
-//! Scripts that were recorded on a real TiDB cluster: same answers, same stored bytes. They run where the variable
-//! `TIDEGATE_RECORDINGS` names their folder.
+//! Scripts that were recorded on a real TiDB cluster: same answers, same stored bytes. The recordings are not part of the
+//! repository: their folder is named by `TIDEGATE_GOLDEN` (default `../shared/golden` beside the repository).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -103,9 +103,13 @@ fn table_ids(jobs: impl Iterator<Item = serde_json::Value>) -> BTreeMap<String, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_scripts_store_the_same_bytes() {
-    let Some(folder) = std::env::var_os("TIDEGATE_RECORDINGS") else { return };
+    let folder = golden::root().join("cluster");
+    if !folder.is_dir() {
+        eprintln!("NOT CHECKED: no recordings at {} (set TIDEGATE_GOLDEN)", folder.display());
+        return;
+    }
     for script in SCRIPTS {
-        replay(&Path::new(&folder).join(script)).await;
+        replay(&folder.join(script)).await;
     }
 }
 
