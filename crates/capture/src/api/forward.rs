@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use changefeed::FeedError;
 
 use super::answer::ApiError;
-use super::{MAX_BODY_BYTES, Shared};
+use super::{BASE, MAX_BODY_BYTES, Shared};
 
 /// Counts how often a request was sent on.
 const TIMES: &str = "TiCDC-ForwardTimes";
@@ -49,10 +49,11 @@ async fn send_on(state: &Shared, request: Request) -> Result<Response, ApiError>
         )));
     };
     let (parts, body) = request.into_parts();
+    // Nested routes see the path below the base.
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|e| failed(e.to_string()))?;
     let mut forwarded =
-        state.http.request(parts.method, format!("http://{}{path}", owner.address)).body(body);
+        state.http.request(parts.method, format!("http://{}{BASE}{path}", owner.address)).body(body);
     for name in ["content-type", "accept", "authorization"] {
         if let Some(value) = parts.headers.get(name) {
             forwarded = forwarded.header(name, value);

@@ -20,6 +20,8 @@ use crate::config::{BuildInfo, SetLogLevel};
 use crate::election::Membership;
 use crate::metrics::Metrics;
 
+/// Path that every route of the API is below.
+const BASE: &str = "/api/v2";
 /// Largest request body, bytes.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
@@ -77,7 +79,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/unsafe/resolve_lock", post(system::resolve_lock))
         .merge(owned);
     Router::new()
-        .nest("/api/v2", api)
+        .nest(BASE, api)
         .route("/status", get(system::status))
         .route("/metrics", get(system::metrics))
         .fallback(answer::not_found)
