@@ -23,6 +23,7 @@ mod recordings;
 mod replay;
 mod services;
 mod stack;
+mod standby;
 mod topic;
 mod wait;
 mod walk_through;
