@@ -9,6 +9,8 @@ use xtask::{Failure, Program, workspace};
 pub(crate) enum BenchCommand {
     /// SQL to consumer: rows per second, latency, memory, CPU time.
     Pipeline(ExampleArgs),
+    /// The capture as a process of its own that works off a backlog, beside another program if one is named.
+    Capture(ExampleArgs),
     /// The Canal-JSON encoder alone.
     Encode(ExampleArgs),
     /// The sorter alone.
@@ -26,16 +28,19 @@ pub(crate) struct ExampleArgs {
 
 /// Runs a benchmark. Each is an example of the crate that it measures.
 pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
-    let (package, name, args) = match command {
-        BenchCommand::Pipeline(args) => {
-            // What is measured is the program as it is in the sources.
-            Program::new("cargo build --release --locked --package tidegate").run()?;
-            ("xtask", "pipeline", args)
-        }
-        BenchCommand::Encode(args) => ("change-format", "encode_bench", args),
-        BenchCommand::Sorter(args) => ("event-sorter", "sorter_bench", args),
-    };
-    example(package, name, &args.args)
+    match command {
+        BenchCommand::Pipeline(args) => of_program("pipeline", args),
+        BenchCommand::Capture(args) => of_program("capture", args),
+        BenchCommand::Encode(args) => example("change-format", "encode_bench", &args.args),
+        BenchCommand::Sorter(args) => example("event-sorter", "sorter_bench", &args.args),
+    }
+}
+
+/// Runs a benchmark of the whole program, which is built first: what is measured is what is in the sources.
+fn of_program(kind: &str, args: &ExampleArgs) -> Result<(), Failure> {
+    Program::new("cargo build --release --locked --package tidegate").run()?;
+    let args: Vec<_> = std::iter::once(kind.to_owned()).chain(args.args.iter().cloned()).collect();
+    example("xtask", "pipeline", &args)
 }
 
 /// Runs an example of a crate.

@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::Deserialize;
 
-use crate::table::{DATABASE, Row, TABLE};
+use crate::table::{self, DATABASE, Row};
 use xtask::Failure;
 
 /// Longest time without any message while rows are missing.
@@ -178,7 +178,7 @@ impl Consumer {
             heard = Instant::now();
             let value = message.payload().unwrap_or_default();
             let event = event(value)?;
-            if event.kind != "INSERT" || event.database != DATABASE || event.table != TABLE {
+            if event.kind != "INSERT" || event.database != DATABASE || !table::is_name(event.table) {
                 continue;
             }
             received.bytes += (value.len() + message.key().map_or(0, <[u8]>::len)) as u64;

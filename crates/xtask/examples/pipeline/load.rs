@@ -8,6 +8,9 @@ use crate::mysql::Connection;
 use crate::table::Row;
 use xtask::Failure;
 
+/// The table that is written at a given rate.
+const TABLE: u64 = 1;
+
 /// Runs one function per connection on threads of their own and waits for all; the first failure wins.
 fn on_each(
     port: u16,
@@ -27,8 +30,14 @@ fn on_each(
     })
 }
 
-/// Inserts the rows in statements of `batch` rows, as fast as they are taken.
-pub(crate) fn fast(port: u16, ids: Range<u64>, batch: u64, connections: u64) -> Result<(), Failure> {
+/// Inserts the rows into a table in statements of `batch` rows, as fast as they are taken.
+pub(crate) fn fast(
+    port: u16,
+    table: u64,
+    ids: Range<u64>,
+    batch: u64,
+    connections: u64,
+) -> Result<(), Failure> {
     let next = AtomicU64::new(ids.start);
     on_each(port, connections, |_, mut connection| {
         loop {
@@ -36,12 +45,12 @@ pub(crate) fn fast(port: u16, ids: Range<u64>, batch: u64, connections: u64) -> 
             if first >= ids.end {
                 return Ok(());
             }
-            connection.execute(&Row::insert(first..ids.end.min(first + batch)))?;
+            connection.execute(&Row::insert(table, first..ids.end.min(first + batch)))?;
         }
     })
 }
 
-/// Inserts the rows one by one, `rate` per second over all connections; each row has its own moment, so that a slow
+/// Inserts the rows into the first table one by one, `rate` per second over all connections; each row has its own moment, so that a slow
 /// statement does not lower the rate of those after it. How late the latest statement was sent.
 pub(crate) fn steady(port: u16, ids: Range<u64>, rate: u64, connections: u64) -> Result<Duration, Failure> {
     let started = Instant::now();
@@ -56,7 +65,7 @@ pub(crate) fn steady(port: u16, ids: Range<u64>, rate: u64, connections: u64) ->
                     latest.fetch_max(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
                 }
             }
-            connection.execute(&Row::insert(id..id + 1))?;
+            connection.execute(&Row::insert(TABLE, id..id + 1))?;
         }
         Ok(())
     })?;

@@ -1,7 +1,10 @@
-//! Measures the pipeline: rows from SQL to a Kafka consumer, over the real protocols. `cargo xtask bench pipeline`.
+//! Measurements over the real protocols: rows from SQL to a Kafka consumer (`cargo xtask bench pipeline`), and captures
+//! that work off a backlog (`cargo xtask bench capture`).
 
+mod capture;
 mod consumer;
 mod control;
+mod drain;
 mod latency;
 mod load;
 mod mysql;
@@ -16,8 +19,22 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// What to measure.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", max_term_width = 100)]
+enum Benchmark {
+    /// Rows from SQL to a Kafka consumer: equality first, then figures.
+    Pipeline(phases::PipelineArgs),
+    /// Captures as processes of their own that work off the same backlog: equality first, then figures.
+    Capture(drain::DrainArgs),
+}
+
 fn main() -> ExitCode {
-    match phases::run(&phases::PipelineArgs::parse()) {
+    let outcome = match Benchmark::parse() {
+        Benchmark::Pipeline(args) => phases::run(&args),
+        Benchmark::Capture(args) => drain::run(&args),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("Error: {failure}");

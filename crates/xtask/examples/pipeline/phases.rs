@@ -3,24 +3,20 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::Args;
 
 use crate::consumer::{Consumer, Received};
 use crate::latency::Latency;
 use crate::mysql::Connection;
 use crate::report::{Report, Steady, Throughput};
-use crate::stack::Stack;
+use crate::stack::{CAPTURE_PORT, KAFKA_PORT, SQL_PORT, Stack};
 use crate::{control, load, sysbench, table};
 use xtask::Failure;
 
-/// Usual ports: SQL, HTTP API of the capture, Kafka.
-const SQL_PORT: u16 = 4000;
-/// HTTP API.
-const CAPTURE_PORT: u16 = 8300;
-/// Kafka.
-const KAFKA_PORT: u16 = 9092;
 /// Topic.
 const TOPIC: &str = "tidegate-bench";
+/// Number of the table.
+const TABLE: u64 = 1;
 /// Changefeed.
 const CHANGEFEED: &str = "bench";
 /// Time after the start at which the idle memory is read.
@@ -30,9 +26,8 @@ const WARM_UP_ROWS: u64 = 2_000;
 /// Connections of the phase with a given rate: enough that commits need not wait for each other.
 const STEADY_CONNECTIONS: u64 = 16;
 
-/// Rows from SQL to a Kafka consumer: equality first, then figures.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench pipeline", max_term_width = 100)]
+/// Flags of the pipeline benchmark.
+#[derive(Debug, Args)]
 pub(crate) struct PipelineArgs {
     /// Rows of the throughput phase.
     #[arg(long, default_value_t = 200_000)]
@@ -89,7 +84,7 @@ fn measure(args: &PipelineArgs, stack: &Stack) -> Result<Report, Failure> {
     let sql = stack.port(SQL_PORT);
     let consumer = prepare(stack)?;
     write_and_receive(&consumer, 1..1 + WARM_UP_ROWS, |ids| {
-        load::fast(sql, ids, args.batch, args.connections)
+        load::fast(sql, TABLE, ids, args.batch, args.connections)
     })?;
 
     let first = 1 + WARM_UP_ROWS;
@@ -104,7 +99,7 @@ fn measure(args: &PipelineArgs, stack: &Stack) -> Result<Report, Failure> {
         }
     };
     let sysbench = args.sysbench.map(|seconds| sysbench::run(sql, seconds, &consumer)).transpose()?;
-    let state = control::changefeed_state(stack.port(CAPTURE_PORT), CHANGEFEED)?;
+    let state = control::changefeed(stack.port(CAPTURE_PORT), CHANGEFEED)?.state;
     if state != "normal" {
         return Err(Failure::check(format!("the changefeed is {state} at the end")));
     }
@@ -125,18 +120,18 @@ fn measure(args: &PipelineArgs, stack: &Stack) -> Result<Report, Failure> {
 fn prepare(stack: &Stack) -> Result<Consumer, Failure> {
     let mut connection = Connection::open(stack.port(SQL_PORT))?;
     connection.execute(&format!("CREATE DATABASE {}", table::DATABASE))?;
-    connection.execute(table::CREATE_TABLE)?;
+    connection.execute(&table::create(TABLE))?;
     let kafka = stack.port(KAFKA_PORT);
     let uri = format!(
         "kafka://127.0.0.1:{kafka}/{TOPIC}?protocol=canal-json&enable-tidb-extension=true&partition-num=3"
     );
-    control::create_changefeed(stack.port(CAPTURE_PORT), CHANGEFEED, &uri)?;
+    control::create_changefeed(stack.port(CAPTURE_PORT), CHANGEFEED, &uri, 0)?;
     Consumer::open(kafka, TOPIC)
 }
 
 /// Writes rows on other threads while this one receives them, then checks that output equals input. The time of the
 /// first statement, what was received, and what the writer returns.
-fn write_and_receive<T: Send>(
+pub(crate) fn write_and_receive<T: Send>(
     consumer: &Consumer,
     ids: std::ops::Range<u64>,
     write: impl FnOnce(std::ops::Range<u64>) -> Result<T, Failure> + Send,
@@ -164,7 +159,7 @@ fn throughput(
     let sql = stack.port(SQL_PORT);
     let (started, received, write_seconds) = write_and_receive(consumer, ids, |ids| {
         let started = Instant::now();
-        load::fast(sql, ids, args.batch, args.connections)?;
+        load::fast(sql, TABLE, ids, args.batch, args.connections)?;
         Ok(started.elapsed().as_secs_f64())
     })?;
     let seconds = received.last.map_or(0.0, |last| last.duration_since(started).as_secs_f64());

@@ -9,6 +9,14 @@ use std::time::{Duration, Instant};
 use crate::process::{Usage, usage};
 use xtask::{Failure, Program, workspace};
 
+/// Usual port of SQL.
+pub(crate) const SQL_PORT: u16 = 4000;
+/// Usual port of the capture's HTTP API.
+pub(crate) const CAPTURE_PORT: u16 = 8300;
+/// Usual port of Kafka.
+pub(crate) const KAFKA_PORT: u16 = 9092;
+/// Usual port of PD.
+pub(crate) const PD_PORT: u16 = 2379;
 /// Longest time until the stack says that it is ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Longest time until it has stopped.

@@ -4,11 +4,21 @@ use std::fmt::Write;
 
 /// Database.
 pub(crate) const DATABASE: &str = "bench";
-/// Table.
-pub(crate) const TABLE: &str = "sbtest1";
+/// True for the name of a table that the benchmark writes.
+pub(crate) fn is_name(table: &str) -> bool {
+    table.strip_prefix(PREFIX).is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
 /// Definition, as `sysbench oltp_insert` has it; ids are given, so that every row can be told.
-pub(crate) const CREATE_TABLE: &str = "CREATE TABLE bench.sbtest1 (id INT NOT NULL, k INT NOT NULL DEFAULT 0, \
-     c CHAR(120) NOT NULL DEFAULT '', pad CHAR(60) NOT NULL DEFAULT '', PRIMARY KEY (id), KEY k_1 (k))";
+pub(crate) fn create(number: u64) -> String {
+    format!(
+        "CREATE TABLE {DATABASE}.{PREFIX}{number} (id INT NOT NULL, k INT NOT NULL DEFAULT 0, c CHAR(120) NOT NULL \
+         DEFAULT '', pad CHAR(60) NOT NULL DEFAULT '', PRIMARY KEY (id), KEY k_{number} (k))"
+    )
+}
+
+/// What names of tables begin with.
+const PREFIX: &str = "sbtest";
 /// Values of `k` are below this.
 const K_VALUES: u64 = 10_000_000;
 /// Groups of eleven digits in `c` and in `pad`, as sysbench has them.
@@ -56,9 +66,9 @@ impl Row {
         Self { id, k: seed % K_VALUES, c: digits(seed, C_GROUPS), pad: digits(seed ^ u64::MAX, PAD_GROUPS) }
     }
 
-    /// The statement that inserts the rows with these ids.
-    pub(crate) fn insert(ids: std::ops::Range<u64>) -> String {
-        let mut sql = format!("INSERT INTO {DATABASE}.{TABLE} (id, k, c, pad) VALUES ");
+    /// The statement that inserts the rows with these ids into a table.
+    pub(crate) fn insert(table: u64, ids: std::ops::Range<u64>) -> String {
+        let mut sql = format!("INSERT INTO {DATABASE}.{PREFIX}{table} (id, k, c, pad) VALUES ");
         let first = ids.start;
         for id in ids {
             let Self { id, k, c, pad } = Self::of(id);
@@ -82,8 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn only_numbered_tables_are_the_benchmarks() {
+        assert!(is_name("sbtest3"));
+        assert!(!is_name("sbtest") && !is_name("other1") && !is_name("sbtestx"));
+    }
+
+    #[test]
     fn one_statement_inserts_several_rows() {
-        let sql = Row::insert(1..4);
+        let sql = Row::insert(1, 1..4);
         assert_eq!(sql.matches("),(").count(), 2);
         assert!(sql.contains("(3,"));
     }
