@@ -22,6 +22,7 @@ mod progress;
 #[doc(hidden)]
 pub mod replay;
 mod run_once;
+mod schema_load;
 mod signal;
 mod sink;
 mod source;
@@ -36,5 +37,6 @@ pub use feed::FeedView;
 pub use metadata::{DEFAULT_KEYSPACE, Fence, MetadataStore, Stored};
 pub use metrics::FeedMetrics;
 pub use owner::{CreateRequest, Owner, UpdateRequest};
+pub use schema_load::load_schema;
 pub use source::{Source, SourceEvent};
 pub use tables::{TableLists, TableName};

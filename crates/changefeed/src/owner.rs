@@ -19,9 +19,10 @@ use crate::FeedError;
 use crate::context::Context;
 use crate::feed::{Feed, FeedView};
 use crate::gc::GcSafepoint;
+use crate::load_schema;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
-use crate::run_once::{Plan, load_schema};
+use crate::run_once::Plan;
 use crate::tables::{TableLists, list_tables};
 
 /// How often the GC safepoint is renewed.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use change_format::{CanalOptions, LargeMessage};
 use changefeed_config::{
     ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, ReplicaConfig, SinkUri,
@@ -13,14 +12,14 @@ use event_sorter::{Sorter, SorterConfig};
 use jiff::tz::TimeZone;
 use kafka_sink::{Compression, ProducerConfig, SaslConfig, TopicSpec};
 use parking_lot::RwLock;
-use tidb_schema::{SchemaHistory, SchemaSnapshot};
-use tikv_client::TikvClient;
+use tidb_schema::SchemaHistory;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::FeedError;
 use crate::context::Context;
 use crate::encode::Settings;
+use crate::load_schema;
 use crate::pipeline::{End, Pipeline, Report};
 use crate::signal::Signal;
 use crate::sink::{KafkaSink, Sink};
@@ -37,26 +36,6 @@ const IN_FLIGHT_SHARE: usize = 8;
 const MAX_IN_FLIGHT: usize = 64 << 20;
 /// Part of a changefeed's memory quota that the sorter may hold: one in this many.
 const SORTER_SHARE: usize = 2;
-/// First key after the meta range.
-const META_END: &[u8] = b"n";
-/// First key of the meta range.
-const META_START: &[u8] = b"m";
-/// Keys per scan request of the schema.
-const META_SCAN_LIMIT: usize = 1024;
-
-/// Reads the schema at `ts`.
-pub(crate) async fn load_schema(tikv: &TikvClient, ts: u64) -> Result<SchemaSnapshot, FeedError> {
-    let failed = |e: tikv_client::Error| {
-        FeedError::new("CDC:ErrMetaListDatabases", format!("meta store list databases: {e}"))
-    };
-    let mut scanner = tikv.snapshot(ts).scanner(META_START, META_END, false).limit(META_SCAN_LIMIT);
-    let mut pairs: Vec<(Bytes, Bytes)> = Vec::new();
-    while let Some(batch) = scanner.next_batch().await.map_err(failed)? {
-        pairs.extend(batch.into_iter().map(|pair| (pair.key, pair.value)));
-    }
-    SchemaSnapshot::from_meta(ts, pairs)
-        .map_err(|e| FeedError::new("CDC:ErrSchemaSnapshotNotFound", format!("schema at {ts}: {e}")))
-}
 
 /// What a changefeed's configuration says, compiled.
 pub(crate) struct Plan {

@@ -42,6 +42,7 @@ pub use history::SchemaHistory;
 pub use index::{IndexColumn, IndexInfo, IndexType};
 pub use job::{HistoryInfo, InvolvingSchemaInfo, Job, JobState, MultiSchemaInfo, SubJob};
 pub use job_args::{ExchangeArgs, RenameArgs};
+pub use meta_load::{SCHEMA_END, SCHEMA_START, SchemaLoader};
 pub use name::CIStr;
 pub use partition::{PartitionDefinition, PartitionInfo, PartitionState, PartitionType};
 pub use sequence::SequenceInfo;

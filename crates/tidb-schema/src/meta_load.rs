@@ -12,31 +12,47 @@ const DATABASE: &[u8] = b"DB:";
 /// Start of a table's field in its database's hash.
 const TABLE: &[u8] = b"Table:";
 
-impl SchemaSnapshot {
-    /// The schema at `ts` from the keys and values of the meta range (`m` … `n`) at that timestamp, in any order.
-    /// Keys that hold no schema object are skipped.
+/// First raw key of the databases and their tables within the meta range.
+pub const SCHEMA_START: &[u8] = b"mDB";
+/// First raw key behind them: DDL history, statistics and the like are not read.
+pub const SCHEMA_END: &[u8] = b"mDC";
+
+/// Builds a snapshot from meta keys as they are read, so that their JSON need not be kept.
+#[derive(Debug)]
+pub struct SchemaLoader {
+    /// What is complete.
+    snapshot: SchemaSnapshot,
+    /// Tables with the id of their database, which may come later.
+    tables: Vec<(i64, TableInfo)>,
+}
+
+impl SchemaLoader {
+    /// A loader of the schema at `ts`.
+    pub fn new(ts: u64) -> Self {
+        Self { snapshot: SchemaSnapshot::empty(ts), tables: Vec::new() }
+    }
+
+    /// Takes a key and value of the meta range; keys that hold no schema object are skipped.
     ///
     /// # Errors
-    /// If a key is malformed, or the entry of a database or table is not readable.
-    pub fn from_meta<K: AsRef<[u8]>, V: AsRef<[u8]>>(
-        ts: u64,
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Self, SchemaError> {
-        let mut snapshot = Self::empty(ts);
-        let mut tables = Vec::new();
-        for (key, value) in pairs {
-            let key = key.as_ref();
-            let decoded =
-                meta::decode(key).map_err(|source| SchemaError::MetaKey { key: hex(key), source })?;
-            let MetaKey::HashField { name, field } = decoded else { continue };
-            if name == DATABASES {
-                if let Some(id) = id_after(&field, DATABASE) {
-                    snapshot.put_schema(read::<DbInfo>("database", id, value.as_ref())?);
-                }
-            } else if let (Some(schema_id), Some(id)) = (id_after(&name, DATABASE), id_after(&field, TABLE)) {
-                tables.push((schema_id, read::<TableInfo>("table", id, value.as_ref())?));
+    /// If the key is malformed, or the entry of a database or table is not readable.
+    pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), SchemaError> {
+        let decoded = meta::decode(key).map_err(|source| SchemaError::MetaKey { key: hex(key), source })?;
+        let MetaKey::HashField { name, field } = decoded else { return Ok(()) };
+        if name == DATABASES {
+            if let Some(id) = id_after(&field, DATABASE) {
+                self.snapshot.put_schema(read::<DbInfo>("database", id, value)?);
             }
+        } else if let (Some(schema_id), Some(id)) = (id_after(&name, DATABASE), id_after(&field, TABLE)) {
+            self.tables.push((schema_id, read::<TableInfo>("table", id, value)?));
         }
+        Ok(())
+    }
+
+    /// The snapshot of all that was taken.
+    pub fn finish(self) -> SchemaSnapshot {
+        let Self { mut snapshot, tables } = self;
+        let ts = snapshot.ts;
         for (schema_id, info) in tables {
             match snapshot.schema(schema_id).cloned() {
                 Some(db) => {
@@ -47,7 +63,25 @@ impl SchemaSnapshot {
                 }
             }
         }
-        Ok(snapshot)
+        snapshot
+    }
+}
+
+impl SchemaSnapshot {
+    /// The schema at `ts` from the keys and values of the meta range (`m` … `n`) at that timestamp, in any order.
+    /// Keys that hold no schema object are skipped.
+    ///
+    /// # Errors
+    /// As [`SchemaLoader::push`].
+    pub fn from_meta<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        ts: u64,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, SchemaError> {
+        let mut loader = SchemaLoader::new(ts);
+        for (key, value) in pairs {
+            loader.push(key.as_ref(), value.as_ref())?;
+        }
+        Ok(loader.finish())
     }
 }
 

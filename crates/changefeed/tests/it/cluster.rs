@@ -273,7 +273,7 @@ impl Table {
     }
 
     /// Key and value in the schema.
-    fn meta(&self) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn meta(&self) -> (Vec<u8>, Vec<u8>) {
         let name = format!("DB:{DB_ID}");
         let key = meta::hash_key(name.as_bytes(), format!("Table:{}", self.id).as_bytes());
         (key, serde_json::to_vec(&self.info()).expect("json"))

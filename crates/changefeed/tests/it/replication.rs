@@ -1,5 +1,6 @@
 //! What a changefeed delivers.
 
+use changefeed_config::ReplicaConfig;
 use serde_json::Value;
 use tidb_codec::Datum;
 
@@ -133,4 +134,25 @@ async fn wrong_requests_are_refused_and_change_nothing() {
     assert_eq!(error.code, "CDC:ErrChangeFeedAlreadyExists");
     owner.step_down().await;
     tokio::time::timeout(DEADLINE, cluster.stop()).await.expect("services stop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_of_a_large_schema_is_followed() {
+    // More than TiKV hands out at once, and than any request asks for.
+    const TABLES: i64 = 5_000;
+    let mut cluster = Cluster::start().await;
+    cluster.create_database().await;
+    let names: Vec<_> = (0..TABLES).map(|n| (1000 + n, &*format!("t{n}").leak())).collect();
+    let metas = names.iter().map(|(id, name)| Table::new(*id, name).meta());
+    let ts = cluster.write(metas.map(|(key, value)| (key, Some(value))).collect()).await;
+    let owner = cluster.owner().await;
+    let lists = owner.verify_tables(&ReplicaConfig::default(), ts).await.expect("tables");
+    assert_eq!(lists.eligible.len(), names.len());
+    owner.create(request("feed", cluster.sink_uri("large"), ts)).await.expect("created");
+    let (id, name) = names[names.len() - 1];
+    let last = cluster.put_rows(&Table::new(id, name), &[(1, Some(vec![text("a")]))]).await;
+    let messages = cluster.consume_until("large", watermark_at(last)).await;
+    assert_eq!(events(&messages), ["INSERT 1 a"]);
+    owner.step_down().await;
+    cluster.stop().await;
 }
