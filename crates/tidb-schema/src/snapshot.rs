@@ -67,6 +67,13 @@ impl SchemaSnapshot {
         Self { ts, applied_version: i64::MAX, ..Self::default() }
     }
 
+    /// A snapshot at `ts` that holds one table only.
+    pub fn of_table(version: TableVersion, ts: u64) -> Self {
+        let mut snapshot = Self::empty(ts);
+        snapshot.put_table(version);
+        snapshot
+    }
+
     /// The timestamp: every DDL finished up to here is in.
     pub fn ts(&self) -> u64 {
         self.ts

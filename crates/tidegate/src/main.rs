@@ -12,6 +12,7 @@ mod ps;
 mod server;
 mod stack;
 mod up;
+mod verify;
 mod version;
 
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum TidegateCommand {
     Demo(demo::DemoArgs),
     /// Print the changes that arrive in a topic.
     Consume(consume::ConsumeArgs),
+    /// Compare a topic with the upstream tables at the topic's last watermark.
+    Verify(verify::VerifyArgs),
     /// Start a capture for an existing cluster (`cdc server`).
     Server(Box<server::ServerArgs>),
     /// Manage changefeeds (`cdc cli`).
@@ -115,6 +118,7 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Ps(args) => ps::run(args).await,
         TidegateCommand::Demo(args) => demo::run(args).await,
         TidegateCommand::Consume(args) => consume::run(args).await,
+        TidegateCommand::Verify(args) => verify::run(args).await,
         TidegateCommand::Server(args) => server::run(*args).await,
         TidegateCommand::Cli(args) => cli::run(*args).await,
         TidegateCommand::Version => {

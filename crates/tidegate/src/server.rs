@@ -136,7 +136,7 @@ fn read_file(path: Option<&PathBuf>) -> Result<ServerFile, Failure> {
 }
 
 /// A time zone by name; "", `System` and `local` mean that of the host.
-fn time_zone(name: &str) -> Result<TimeZone, Failure> {
+pub(crate) fn time_zone(name: &str) -> Result<TimeZone, Failure> {
     match name.to_lowercase().as_str() {
         "" | "system" | "local" => Ok(TimeZone::system()),
         _ => TimeZone::get(name)

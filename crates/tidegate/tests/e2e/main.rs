@@ -25,6 +25,7 @@ mod services;
 mod stack;
 mod standby;
 mod topic;
+mod verify;
 mod wait;
 mod walk_through;
 mod wrong_input;
