@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tidb_codec::key;
-use tidb_schema::{ColumnInfo, TableVersion};
+use tidb_codec::{CodecError, HandleRef, key};
+use tidb_schema::{ColumnInfo, HandleKeyKind, TableVersion};
 
 use crate::column_template::ColumnTemplate;
 use crate::projection::{ColumnFailure, Projection};
@@ -32,6 +32,8 @@ pub struct CanalEncoder {
     head: Vec<u8>,
     /// Hash of schema and table.
     pub(crate) table_hash: PartitionHash,
+    /// Whether keys of rows hold a clustered primary key, not an integer.
+    common_handle: bool,
 }
 
 /// The form of a row message.
@@ -103,7 +105,8 @@ impl CanalEncoder {
         let head = head(version);
         let mut table_hash = PartitionHash::new();
         table_hash.write(&[version.schema_name().as_bytes(), version.table_name().as_bytes()]);
-        Ok(Self { table, options, columns, positions, all, handle_key, head, table_hash })
+        let common_handle = version.handle_key.kind == HandleKeyKind::CommonHandle;
+        Ok(Self { table, options, columns, positions, all, handle_key, head, table_hash, common_handle })
     }
 
     /// Appends the message of a change, in the largest form that is within the limit; `now_ms` is the wall clock in
@@ -160,11 +163,10 @@ impl CanalEncoder {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let start = out.len();
-        let result = self.write_message(row, form, now_ms, out);
-        if result.is_err() {
+        self.write_message(row, form, now_ms, out).map_err(|error| {
             out.truncate(start);
-        }
-        result
+            error.in_row(|| self.changed_row(row))
+        })
     }
 
     /// Appends a message; on error a part of it.
@@ -230,6 +232,15 @@ impl CanalEncoder {
     /// # Errors
     /// If the row is malformed.
     pub fn splits(&self, row: &RowChange<'_>, scratch: &mut Vec<u8>) -> Result<bool, EncodeError> {
+        let start = scratch.len();
+        self.key_differs(row, scratch).map_err(|error| {
+            scratch.truncate(start);
+            error.in_row(|| self.changed_row(row))
+        })
+    }
+
+    /// Whether a column of a unique key differs, if UPDATEs are split.
+    fn key_differs(&self, row: &RowChange<'_>, scratch: &mut Vec<u8>) -> Result<bool, EncodeError> {
         if self.options.output_raw_change_event || row.kind() != Some(RowKind::Update) {
             return Ok(false);
         }
@@ -244,12 +255,16 @@ impl CanalEncoder {
     }
 
     /// Reads the images before and after.
-    fn images<'a>(
+    pub(crate) fn images<'a>(
         &self,
         row: &RowChange<'a>,
     ) -> Result<(Option<RowImage<'a>>, Option<RowImage<'a>>), EncodeError> {
         let fail = |source| self.table.row_error(source);
         let handle = key::decode_record_key(key::strip_keyspace(row.key)).map_err(fail)?.handle;
+        if matches!(handle, HandleRef::Common(_)) != self.common_handle {
+            let reason = "the handle is not of the table's kind";
+            return Err(fail(CodecError::Malformed { what: "row key", reason }));
+        }
         let image = |value: &'a [u8]| (!value.is_empty()).then(|| RowImage::new(handle, value)).transpose();
         Ok((image(row.old_value).map_err(fail)?, image(row.value).map_err(fail)?))
     }

@@ -1,10 +1,12 @@
 //! What is known of a column before any row: rendered once per table version.
 
 use jiff::tz::TimeZone;
-use tidb_codec::field::{FieldType, flag};
+use tidb_codec::field::{FieldType, flag, tp};
+use tidb_codec::json::JsonRef;
 use tidb_codec::{CodecError, text};
 use tidb_schema::{ColumnInfo, HandleKeyKind, TableInfo, TableVersion};
 
+use crate::json_document::InString;
 use crate::row_image::{Located, RowImage};
 use crate::sql_type::{SqlType, sql_type};
 use crate::{flagged_value, json_string, mysql_type, origin_default};
@@ -45,6 +47,8 @@ enum Quoting {
     Plain,
     /// Text in UTF-8.
     Text,
+    /// A JSON document.
+    Json,
     /// Bytes, each a code point.
     Binary,
 }
@@ -111,6 +115,11 @@ impl ColumnTemplate {
             (Located::Missing, _) => out.extend_from_slice(&self.missing_json),
             (Located::Raw(raw), Quoting::Text) if self.field.is_string() => json_string::write_text(raw, out),
             (Located::Raw(raw), Quoting::Binary) => json_string::write_binary(raw, out),
+            (Located::Raw(raw), Quoting::Json) => {
+                out.push(b'"');
+                JsonRef::from_stored(raw)?.write_text_as::<InString>(out)?;
+                out.push(b'"');
+            }
             (value, Quoting::Binary) => {
                 let mut bytes = Vec::new();
                 self.write_plain(value, zone, &mut bytes)?;
@@ -120,7 +129,7 @@ impl ColumnTemplate {
                 out.push(b'"');
                 let start = out.len();
                 self.write_plain(value, zone, out)?;
-                if quoting == Quoting::Text {
+                if matches!(quoting, Quoting::Text | Quoting::Json) {
                     json_string::escape_tail(out, start);
                 }
                 out.push(b'"');
@@ -143,9 +152,13 @@ impl ColumnTemplate {
                 None => return Ok(false),
             },
             Located::Raw(raw) => text::write_column(&self.field, raw, zone, out)?,
-            Located::Flagged(flagged) => flagged_value::write_plain(&self.field, flagged, zone, out)?,
-            Located::Handle(handle) if self.field.is_unsigned() => text::write_u64(handle as u64, out),
-            Located::Handle(handle) => text::write_i64(handle, out),
+            Located::Flagged(flagged) => {
+                text::write_flagged(&self.field, flagged, zone, out)?;
+            }
+            Located::Handle(handle) if self.field.is_unsigned() => {
+                text::write_u64(self.field.checked_uint(handle as u64)?, out);
+            }
+            Located::Handle(handle) => text::write_i64(self.field.checked_int(handle)?, out),
         }
         Ok(true)
     }
@@ -203,8 +216,10 @@ impl Quoting {
     fn of(field: &FieldType) -> Self {
         if field.is_binary_string() {
             Self::Binary
-        } else if field.is_string() || field.tp == tidb_codec::field::tp::JSON {
+        } else if field.is_string() {
             Self::Text
+        } else if field.tp == tp::JSON {
+            Self::Json
         } else {
             Self::Plain
         }
@@ -214,7 +229,7 @@ impl Quoting {
     fn write(self, plain: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Binary => json_string::write_binary(plain, out),
-            Self::Plain | Self::Text => json_string::write_text(plain, out),
+            Self::Plain | Self::Text | Self::Json => json_string::write_text(plain, out),
         }
     }
 }

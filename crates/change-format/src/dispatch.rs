@@ -81,6 +81,16 @@ impl CanalEncoder {
         dispatch: &DispatchColumns,
         scratch: &mut Vec<u8>,
     ) -> Result<PartitionHash, EncodeError> {
+        self.hash_columns(row, dispatch, scratch).map_err(|error| error.in_row(|| self.changed_row(row)))
+    }
+
+    /// [`CanalEncoder::row_hash`]; errors do not name the row yet.
+    fn hash_columns(
+        &self,
+        row: &RowChange<'_>,
+        dispatch: &DispatchColumns,
+        scratch: &mut Vec<u8>,
+    ) -> Result<PartitionHash, EncodeError> {
         let mut hash = self.table_hash;
         let Some(image) = self.latest_image(row)? else { return Ok(hash) };
         let start = scratch.len();

@@ -1,30 +1,68 @@
 //! Why a change cannot be encoded.
 
+use std::fmt;
+
 use thiserror::Error;
 use tidb_codec::CodecError;
+
+/// A table and, where it is known, a row of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Database.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// The row; absent if the error is about the table.
+    pub row: Option<ChangedRow>,
+}
+
+/// A change of a row, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedRow {
+    /// The handle: an integer, the values of a clustered key, or what the key holds in hexadecimal digits.
+    pub handle: String,
+    /// Commit timestamp of the change.
+    pub commit_ts: u64,
+}
+
+impl fmt::Display for RowPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)?;
+        match &self.row {
+            Some(row) => write!(f, " (handle {}, commit-ts {})", row.handle, row.commit_ts),
+            None => Ok(()),
+        }
+    }
+}
 
 /// A change that cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EncodeError {
     /// A stored value is not of its column's form.
-    #[error("column {column} of {schema}.{table} cannot be read")]
+    #[error("column {column} of {place} cannot be read")]
     Column {
-        /// Database.
-        schema: String,
-        /// Table.
-        table: String,
+        /// Table and row.
+        place: Box<RowPlace>,
         /// Column.
         column: String,
         /// What is wrong.
         source: CodecError,
     },
     /// A stored row or its key is malformed.
-    #[error("a row of {schema}.{table} cannot be read")]
+    #[error("a row of {place} cannot be read")]
     Row {
-        /// Database.
-        schema: String,
-        /// Table.
-        table: String,
+        /// Table and row.
+        place: Box<RowPlace>,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// A row is not the one that its checksum was made of.
+    #[error("the row {image} a change of {place} is corrupted")]
+    Corrupted {
+        /// Table and row.
+        place: Box<RowPlace>,
+        /// `before` or `after`.
+        image: &'static str,
         /// What is wrong.
         source: CodecError,
     },
@@ -60,4 +98,28 @@ pub enum EncodeError {
         /// Why not.
         reason: &'static str,
     },
+}
+
+impl EncodeError {
+    /// The error, about this row.
+    pub(crate) fn in_row(mut self, row: impl FnOnce() -> ChangedRow) -> Self {
+        if let Self::Column { place, .. } | Self::Row { place, .. } | Self::Corrupted { place, .. } =
+            &mut self
+        {
+            place.row.get_or_insert_with(row);
+        }
+        self
+    }
+
+    /// The message with those of all causes.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
 }

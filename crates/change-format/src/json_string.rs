@@ -100,7 +100,7 @@ fn write_text_content(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// What to do with the front of a text.
-enum Step {
+pub(crate) enum Step {
     /// Copy this many bytes.
     Copy(usize),
     /// Escape one ASCII byte.
@@ -114,7 +114,8 @@ enum Step {
 }
 
 /// Decides on the front of `rest`.
-fn next_step(rest: &[u8]) -> Step {
+#[inline]
+pub(crate) fn next_step(rest: &[u8]) -> Step {
     let plain = plain_ascii_len(rest);
     if plain > 0 {
         return Step::Copy(plain);

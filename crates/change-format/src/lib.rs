@@ -5,12 +5,15 @@
 //! [`encode_watermark`] make the other messages, [`PartitionHash`] and [`DispatchColumns`] choose partitions.
 
 mod canal;
+mod claim_check;
 mod column_template;
 mod ddl_message;
 mod dispatch;
 mod error;
 mod extension;
 mod flagged_value;
+mod integrity;
+mod json_document;
 mod json_string;
 mod message_time;
 mod mysql_type;
@@ -20,14 +23,16 @@ mod partition_hash;
 mod projection;
 mod row_change;
 mod row_image;
+mod row_name;
 mod sql_type;
 mod table_names;
 mod watermark;
 
 pub use canal::{CanalEncoder, Encoded, MessageForm};
+pub use claim_check::claim_check_object;
 pub use ddl_message::{DdlMessage, encode_ddl};
 pub use dispatch::DispatchColumns;
-pub use error::EncodeError;
+pub use error::{ChangedRow, EncodeError, RowPlace};
 pub use options::{CanalOptions, LargeMessage, RECORD_OVERHEAD, record_length};
 pub use partition_hash::{PartitionHash, partition_by_ts};
 pub use row_change::{RowChange, RowKind};

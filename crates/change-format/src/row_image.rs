@@ -38,6 +38,11 @@ impl<'a> RowImage<'a> {
         Ok(Self { handle, stored })
     }
 
+    /// The stored row.
+    pub(crate) fn stored(&self) -> &Row<'a> {
+        &self.stored
+    }
+
     /// Finds the value of a column: in the row, or else in the key. The row comes first because the key may hold a
     /// sort key in place of a string.
     ///
@@ -67,15 +72,19 @@ impl<'a> RowImage<'a> {
     }
 }
 
-/// The flagged value at `position` of a common handle.
-fn part_of(parts: &[u8], position: usize) -> Result<Located<'_>, CodecError> {
+/// The flagged value at `position` of a common handle. Columns of a primary key are never NULL.
+///
+/// # Errors
+/// A handle that is malformed or has no such part.
+pub(crate) fn part_of(parts: &[u8], position: usize) -> Result<Located<'_>, CodecError> {
     let mut rest = parts;
     for _ in 0..position {
         rest = datum::skip_one(rest)?;
     }
     match rest.first() {
-        None => Ok(Located::Missing),
-        Some(&flagged_value::NIL) => Ok(Located::Null),
+        None | Some(&flagged_value::NIL) => {
+            Err(CodecError::Malformed { what: "row key", reason: "a column of the primary key is missing" })
+        }
         Some(_) => Ok(Located::Flagged(rest)),
     }
 }

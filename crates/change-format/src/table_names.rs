@@ -3,7 +3,7 @@
 use tidb_codec::CodecError;
 use tidb_schema::TableVersion;
 
-use crate::EncodeError;
+use crate::{EncodeError, RowPlace};
 
 /// Database and table.
 #[derive(Debug, Clone)]
@@ -28,15 +28,24 @@ impl TableNames {
         EncodeError::TooLarge { schema: self.schema.clone(), table: self.table.clone(), length, max }
     }
 
+    /// The table without a row.
+    fn place(&self) -> Box<RowPlace> {
+        Box::new(RowPlace { schema: self.schema.clone(), table: self.table.clone(), row: None })
+    }
+
     /// An error about a column.
     pub(crate) fn column_error(&self, column: &str, source: CodecError) -> EncodeError {
-        let (schema, table) = (self.schema.clone(), self.table.clone());
-        EncodeError::Column { schema, table, column: column.to_owned(), source }
+        EncodeError::Column { place: self.place(), column: column.to_owned(), source }
     }
 
     /// An error about a row.
     pub(crate) fn row_error(&self, source: CodecError) -> EncodeError {
-        EncodeError::Row { schema: self.schema.clone(), table: self.table.clone(), source }
+        EncodeError::Row { place: self.place(), source }
+    }
+
+    /// An error about a row `before` or `after` a change that is not the one that its checksum was made of.
+    pub(crate) fn corrupted(&self, image: &'static str, source: CodecError) -> EncodeError {
+        EncodeError::Corrupted { place: self.place(), image, source }
     }
 
     /// An error about a dispatch rule.

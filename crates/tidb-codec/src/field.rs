@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::CodecError;
+
 /// Column type codes (`Tp`), MySQL's protocol numbers.
 pub mod tp {
     /// DECIMAL as MySQL before 5.0 numbered it; "unspecified" in TiDB.
@@ -112,6 +114,8 @@ pub mod flag {
     pub const GENERATED_COLUMN: u32 = 1 << 23;
 }
 
+/// Values of YEAR besides 0.
+const YEARS: std::ops::RangeInclusive<i64> = 1901..=2155;
 /// `Flen` or `Decimal` that was not given.
 pub const UNSPECIFIED_LENGTH: i64 = -1;
 
@@ -241,6 +245,48 @@ impl FieldType {
         match self.decimal {
             1..=6 => self.decimal as u8,
             _ => 0,
+        }
+    }
+
+    /// A stored signed integer, if the type can hold it.
+    ///
+    /// # Errors
+    /// A value that the type cannot hold.
+    #[inline]
+    pub fn checked_int(&self, value: i64) -> Result<i64, CodecError> {
+        let unused = 64 - self.int_bits();
+        let fits = (value << unused) >> unused == value;
+        if fits && (self.tp != tp::YEAR || value == 0 || YEARS.contains(&value)) {
+            Ok(value)
+        } else {
+            Err(CodecError::OutOfRange { kind: "integer", value: value.to_string() })
+        }
+    }
+
+    /// A stored unsigned integer, if the type can hold it.
+    ///
+    /// # Errors
+    /// A value that the type cannot hold.
+    #[inline]
+    pub fn checked_uint(&self, value: u64) -> Result<u64, CodecError> {
+        let unused = 64 - self.int_bits();
+        if (value << unused) >> unused == value {
+            Ok(value)
+        } else {
+            Err(CodecError::OutOfRange { kind: "unsigned integer", value: value.to_string() })
+        }
+    }
+
+    /// Bits of an integer or BIT value of this type; 64 for other types, and where the type does not say.
+    #[inline]
+    const fn int_bits(&self) -> u32 {
+        match (self.tp, self.flen) {
+            (tp::TINY, _) => 8,
+            (tp::SHORT, _) => 16,
+            (tp::INT24, _) => 24,
+            (tp::LONG, _) => 32,
+            (tp::BIT, 1..=64) => self.flen as u32,
+            _ => 64,
         }
     }
 

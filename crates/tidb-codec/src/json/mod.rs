@@ -12,6 +12,7 @@ mod text;
 pub use build::JsonNode;
 pub(crate) use read::stored_len;
 pub use read::{JsonRef, JsonValue};
+pub use text::TextForm;
 
 use crate::CodecError;
 use std::{cmp::Ordering, fmt};

@@ -7,7 +7,7 @@ use super::{
 use crate::{CodecError, Duration, Time, TimeKind, cursor, varint};
 
 /// Name of the item in errors.
-const WHAT: &str = "JSON";
+pub(super) const WHAT: &str = "JSON";
 /// Bytes of a duration: nanoseconds and fsp.
 const DURATION_LEN: usize = 12;
 
@@ -130,6 +130,17 @@ impl<'a> JsonRef<'a> {
     /// Bytes of the value.
     pub(crate) const fn len(&self) -> usize {
         self.value.len()
+    }
+
+    /// The value without its type code.
+    pub(super) const fn bytes(&self) -> &'a [u8] {
+        self.value
+    }
+
+    /// The value without what follows it.
+    pub(super) fn within_size(self) -> Result<Self, CodecError> {
+        let len = value_len(self.code, self.value)?;
+        Ok(Self { code: self.code, value: self.value.get(..len).unwrap_or(self.value) })
     }
 
     /// Copies a value that is known to be well formed.

@@ -105,9 +105,11 @@ pub(crate) fn encode_vector(elements: &[f32], out: &mut Vec<u8>) -> Result<(), C
 pub fn decode_column(field: &FieldType, raw: &[u8]) -> Result<Datum, CodecError> {
     Ok(match field.tp {
         tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG if field.is_unsigned() => {
-            Datum::Uint(decode_uint(raw)?)
+            Datum::Uint(field.checked_uint(decode_uint(raw)?)?)
         }
-        tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG | tp::YEAR => Datum::Int(decode_int(raw)?),
+        tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG | tp::YEAR => {
+            Datum::Int(field.checked_int(decode_int(raw)?)?)
+        }
         tp::FLOAT => Datum::Float(decode_float(raw)? as f32),
         tp::DOUBLE => Datum::Double(decode_float(raw)?),
         tp::NEW_DECIMAL => {
@@ -124,7 +126,7 @@ pub fn decode_column(field: &FieldType, raw: &[u8]) -> Result<Datum, CodecError>
         tp::DURATION => Datum::Duration(Duration::new(decode_int(raw)?, field.fsp())?),
         tp::ENUM => Datum::Enum(field.stored_enum(decode_uint(raw)?)),
         tp::SET => Datum::Set(field.stored_set(decode_uint(raw)?)?),
-        tp::BIT => Datum::Bit(decode_uint(raw)?),
+        tp::BIT => Datum::Bit(field.checked_uint(decode_uint(raw)?)?),
         tp::JSON => Datum::Json(Json::from_stored(raw)?),
         tp::VECTOR_FLOAT32 => Datum::Vector(decode_vector(raw)?),
         _ if field.is_string() => Datum::Bytes(raw.to_vec()),

@@ -119,15 +119,15 @@ pub fn write_column(
         tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG | tp::YEAR => {
             let mut buffer = itoa::Buffer::new();
             let text = if field.is_unsigned() && field.tp != tp::YEAR {
-                buffer.format(column::decode_uint(raw)?)
+                buffer.format(field.checked_uint(column::decode_uint(raw)?)?)
             } else {
-                buffer.format(column::decode_int(raw)?)
+                buffer.format(field.checked_int(column::decode_int(raw)?)?)
             };
             out.extend_from_slice(text.as_bytes());
         }
         tp::ENUM => write_u64(field.stored_enum(column::decode_uint(raw)?), out),
         tp::SET => write_u64(field.stored_set(column::decode_uint(raw)?)?, out),
-        tp::BIT => write_u64(column::decode_uint(raw)?, out),
+        tp::BIT => write_u64(field.checked_uint(column::decode_uint(raw)?)?, out),
         tp::FLOAT => float::write_f32(column::decode_float(raw)? as f32, out),
         tp::DOUBLE => float::write_f64(column::decode_float(raw)?, out),
         tp::NEW_DECIMAL => {
