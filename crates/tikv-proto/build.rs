@@ -3,7 +3,8 @@
 use std::path::Path;
 
 /// Files that are compiled; each becomes one module.
-const FILES: [&str; 8] = ["metapb", "errorpb", "pdpb", "kvrpcpb", "tikvpb", "cdcpb", "etcd", "health"];
+const FILES: [&str; 9] =
+    ["metapb", "errorpb", "pdpb", "tsopb", "kvrpcpb", "tikvpb", "cdcpb", "etcd", "health"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

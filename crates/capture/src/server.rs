@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use changefeed::{Context, ContextConfig, FeedMetrics, MetadataStore};
+use changefeed::{Context, ContextConfig, FeedError, FeedMetrics, MetadataStore};
 use event_sorter::MemoryQuota;
 use jiff::Timestamp;
 use tikv_cdc::{CdcClient, CdcConfig, CdcMetrics, TikvCluster};
@@ -75,12 +75,18 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
     let pd = PdClient::connect(&config.pd, config.security.clone()).await?;
     let tikv = TikvClient::new(pd.clone());
     let etcd = EtcdClient::new(&pd.urls(), config.security.clone())?;
+    pd.check_versions(&etcd).await.map_err(|error| match error {
+        tikv_client::Error::VersionIncompatible { .. } => {
+            StartError::Feed(FeedError::new("CDC:ErrVersionIncompatible", error.to_string()))
+        }
+        other => StartError::Pd(other),
+    })?;
     let metadata = Arc::new(MetadataStore::new(etcd, &config.cluster_id));
     let quota = MemoryQuota::new(config.memory_quota);
     let (feed_metrics, cdc_metrics) = (FeedMetrics::default(), CdcMetrics::default());
     let metrics = Metrics::new(&feed_metrics, &cdc_metrics, Arc::clone(&quota));
     let feeds = CdcConfig::default();
-    let cluster = Arc::new(TikvCluster::new(tikv.clone(), feeds.streams_per_store));
+    let cluster = Arc::new(TikvCluster::new(tikv.clone(), feeds.max_streams_per_store));
     let cdc = Arc::new(CdcClient::new(cluster, feeds, Arc::clone(&quota), cdc_metrics));
     let context = Context::new(ContextConfig {
         pd: pd.clone(),

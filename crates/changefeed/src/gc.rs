@@ -10,8 +10,8 @@ use crate::FeedError;
 const CREATING_TTL_SECONDS: i64 = 3600;
 /// Attempts to reach PD, with [`RETRY_PAUSE`] between them.
 const ATTEMPTS: u32 = 9;
-/// Pause between attempts.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Pause between attempts, as in TiCDC.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Names and moves the safepoints of one cluster of captures.
 pub(crate) struct GcSafepoint {
@@ -34,7 +34,7 @@ impl GcSafepoint {
     async fn update(&self, service: &str, ttl: i64, ts: u64) -> Result<u64, FeedError> {
         let mut attempt = 1;
         loop {
-            match self.pd.update_service_gc_safepoint(service, ttl, ts).await {
+            match self.pd.hold_versions(service, ttl, ts).await {
                 Ok(min) => return Ok(min),
                 Err(error) if attempt >= ATTEMPTS => {
                     let message = format!("updating service safepoint failed: {error}");

@@ -96,11 +96,54 @@ struct ServerFile {
     processor_flush_interval: Option<toml::Value>,
     log: Option<toml::Value>,
     sorter: Option<toml::Value>,
-    security: Option<toml::Table>,
+    security: Option<SecuritySection>,
     kv_client: Option<toml::Value>,
     gc_tuner_memory_threshold: Option<toml::Value>,
     memory_limit_percentage: Option<toml::Value>,
     debug: Option<toml::Value>,
+}
+
+/// `[security]` of the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct SecuritySection {
+    ca_path: Option<String>,
+    cert_path: Option<String>,
+    key_path: Option<String>,
+    cert_allowed_cn: Option<Vec<String>>,
+    mtls: Option<bool>,
+    client_user_required: Option<bool>,
+    client_allowed_user: Option<Vec<String>>,
+}
+
+/// Flags of TLS.
+struct SecurityFiles {
+    ca: Option<String>,
+    cert: Option<String>,
+    key: Option<String>,
+    allowed: Option<String>,
+}
+
+/// Certificates for PD, TiKV and etcd; flags win over the file. What concerns callers of the API is refused by name.
+fn security(flags: SecurityFiles, file: SecuritySection) -> Result<Security, Failure> {
+    let refused = [
+        ("--cert-allowed-cn", flags.allowed.is_some_and(|names| !names.is_empty())),
+        ("security.cert-allowed-cn", file.cert_allowed_cn.is_some_and(|names| !names.is_empty())),
+        ("security.mtls", file.mtls == Some(true)),
+        ("security.client-user-required", file.client_user_required == Some(true)),
+        ("security.client-allowed-user", file.client_allowed_user.is_some_and(|users| !users.is_empty())),
+    ];
+    if let Some((name, _)) = refused.iter().find(|(_, given)| *given) {
+        return Err(Failure::new(format!(
+            "{name} checks callers of the API, which this build does not encrypt yet: remove it"
+        )));
+    }
+    let path = |flag: Option<String>, file: Option<String>| flag.or(file).map(PathBuf::from);
+    Ok(Security::from_files(
+        path(flags.ca, file.ca_path),
+        path(flags.cert, file.cert_path),
+        path(flags.key, file.key_path),
+    )?)
 }
 
 /// Keys of the file that are accepted and do nothing.
@@ -155,12 +198,10 @@ fn settings(
     for key in ignored_keys(&file) {
         tracing::warn!(key, "this key of the configuration file has no effect");
     }
-    let tls = [&args.ca, &args.cert, &args.key, &args.cert_allowed_cn].iter().any(|path| path.is_some());
-    if tls || file.security.as_ref().is_some_and(|table| !table.is_empty()) {
-        return Err(Failure::new(
-            "TLS is not supported by this build yet: remove --ca, --cert, --key and [security]",
-        ));
-    }
+    let security = security(
+        SecurityFiles { ca: args.ca, cert: args.cert, key: args.key, allowed: args.cert_allowed_cn },
+        file.security.unwrap_or_default(),
+    )?;
     let addr = args.addr.or(file.addr).unwrap_or_else(|| "127.0.0.1:8300".to_owned());
     let addr: SocketAddr = resolve(&addr)?;
     let advertise_addr = args.advertise_addr.or(file.advertise_addr);
@@ -169,6 +210,12 @@ fn settings(
     let pd: Vec<String> = pd.split(',').map(|url| url.trim().to_owned()).collect();
     if let Some(bad) = pd.iter().find(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
         return Err(Failure::new(format!("--pd {bad:?}: PD endpoint should be a valid http or https URL")));
+    }
+    if security.is_tls() {
+        tracing::warn!(
+            "PD, TiKV and etcd are reached with TLS, but the API of this server is not encrypted: listen where only \
+             trusted hosts connect"
+        );
     }
     let cluster_id = args.cluster_id.or(file.cluster_id).unwrap_or_else(|| "default".to_owned());
     validate_cluster_id(&cluster_id)?;
@@ -190,7 +237,7 @@ fn settings(
         addr,
         advertise_addr,
         pd,
-        security: Security::none(),
+        security,
         cluster_id,
         data_dir,
         gc_ttl_seconds,

@@ -26,14 +26,29 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct CdcConfig {
     /// Scans that a store is asked for at the same time on one stream.
     pub scans_per_stream: usize,
-    /// Streams (each with a connection of its own) to one store.
+    /// Streams (each with a connection of its own) to one store, at least.
     pub streams_per_store: usize,
+    /// Streams to one store, at most.
+    pub max_streams_per_store: usize,
+    /// Regions of a store for which it gets one more stream.
+    pub regions_per_stream: usize,
 }
 
+/// Regions on a stream before there is another one: a stream's frames are decoded by one task, which at one resolved ts
+/// per region and second is still idle most of the time with that many.
+const REGIONS_PER_STREAM: usize = 8192;
+/// Most streams to one store; beyond that the store's own threads are the limit.
+const MAX_STREAMS_PER_STORE: usize = 8;
+
 impl Default for CdcConfig {
-    /// 32 scans, the number that TiCDC allows; one stream.
+    /// 32 scans, the number that TiCDC allows; one stream, and more for stores with many regions.
     fn default() -> Self {
-        Self { scans_per_stream: 32, streams_per_store: 1 }
+        Self {
+            scans_per_stream: 32,
+            streams_per_store: 1,
+            max_streams_per_store: MAX_STREAMS_PER_STORE,
+            regions_per_stream: REGIONS_PER_STREAM,
+        }
     }
 }
 

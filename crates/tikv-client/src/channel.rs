@@ -52,7 +52,7 @@ impl ChannelPool {
     /// The channel to an address (`host:port` or a URL); it connects when first used and again after a failure.
     ///
     /// # Errors
-    /// [`Error::InvalidEndpoint`] or [`Error::TlsNotBuilt`].
+    /// [`Error::InvalidEndpoint`] or [`Error::TlsNotConfigured`].
     pub fn channel(&self, address: &str) -> Result<Channel> {
         if let Some(channel) = self.inner.channels.lock().get(address) {
             return Ok(channel.clone());
@@ -74,13 +74,19 @@ impl ChannelPool {
 /// A connection of its own to an address, lazily connected.
 ///
 /// # Errors
-/// [`Error::InvalidEndpoint`] or [`Error::TlsNotBuilt`].
+/// [`Error::InvalidEndpoint`], [`Error::TlsNotConfigured`] or [`Error::Certificate`].
 pub(crate) fn new_channel(security: &Security, address: &str) -> Result<Channel> {
     let url = security.url(address)?;
-    let endpoint = Endpoint::from_shared(url).map_err(|error| Error::InvalidEndpoint {
+    let mut endpoint = Endpoint::from_shared(url).map_err(|error| Error::InvalidEndpoint {
         endpoint: address.to_owned(),
         reason: error.to_string(),
     })?;
+    if let Some(tls) = security.tls_config()? {
+        endpoint = endpoint.tls_config(tls).map_err(|error| Error::Certificate {
+            path: security.ca.clone().unwrap_or_default(),
+            reason: describe(&error),
+        })?;
+    }
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
@@ -102,4 +108,16 @@ pub(crate) fn was_never_sent(status: &tonic::Status) -> bool {
         source = error.source();
     }
     false
+}
+
+/// An error with its sources, in one line: the outer one of a connection says little.
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }

@@ -138,7 +138,7 @@ impl TikvClient {
     /// The shared channel to a store's address.
     ///
     /// # Errors
-    /// [`Error::InvalidEndpoint`] or [`Error::TlsNotBuilt`].
+    /// [`Error::InvalidEndpoint`] or [`Error::TlsNotConfigured`].
     pub fn channel(&self, address: &str) -> Result<Channel> {
         self.inner.pool.channel(address)
     }

@@ -46,11 +46,29 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// An endpoint needs TLS, which this build does not include.
-    #[error("endpoint {endpoint:?} needs TLS, and this program was not built with TLS")]
-    TlsNotBuilt {
+    /// An endpoint needs TLS and no certificate authority is given.
+    #[error("endpoint {endpoint:?} needs TLS: give the certificate authority of its servers (--ca)")]
+    TlsNotConfigured {
         /// As given.
         endpoint: String,
+    },
+    /// A certificate or private key cannot be used.
+    #[error("certificate file {} cannot be used: {reason}", .path.display())]
+    Certificate {
+        /// The file; empty if one is missing.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A server is older than this client works with.
+    #[error("version is incompatible: {server} is {version}, the minimal compatible version is {minimum}")]
+    VersionIncompatible {
+        /// Which server, with its address.
+        server: String,
+        /// Its version as it tells it.
+        version: String,
+        /// The oldest version that is supported.
+        minimum: String,
     },
     /// Two endpoints belong to different clusters.
     #[error("unmatched cluster id: {endpoint} belongs to cluster {actual}, expected {expected}")]
@@ -292,6 +310,11 @@ impl Error {
             Self::Rpc { status, .. } => is_transient_code(status.code()),
             _ => false,
         }
+    }
+
+    /// Whether the server does not know the call.
+    pub fn is_unimplemented(&self) -> bool {
+        matches!(self, Self::Rpc { status, .. } if status.code() == tonic::Code::Unimplemented)
     }
 
     /// Turns a store's key error into the matching error of this crate.

@@ -10,7 +10,6 @@ pub(crate) fn encode(raw: &[u8]) -> Bytes {
     out.into()
 }
 
-#[cfg(test)]
 /// Encodes a boundary: empty, which stands for an end of the key space, stays empty.
 pub(crate) fn encode_boundary(raw: &[u8]) -> Bytes {
     if raw.is_empty() { Bytes::new() } else { encode(raw) }

@@ -17,6 +17,10 @@ use crate::region::Region;
 
 /// Regions asked for at once: a scan goes on to the neighbours of the region that was missed.
 const LOAD_BATCH: usize = 128;
+/// Regions asked for at once when the regions of a long range are wanted, the number that TiCDC uses.
+const RANGE_BATCH: usize = 1024;
+/// Holes of the cache that are asked for in one request.
+const HOLES_PER_BATCH: usize = 64;
 /// Regions kept; the cache is emptied when it would grow past that.
 const MAX_REGIONS: usize = 1 << 18;
 /// First wait when the placement driver knows no region for a key.
@@ -64,6 +68,40 @@ impl Routes {
         let (_, region) = self.by_start.range::<[u8], _>((Bound::Unbounded, upper)).next_back()?;
         let reaches = region.raw_end.is_empty() || (!end.is_empty() && region.raw_end[..] >= *end);
         reaches.then(|| Arc::clone(region))
+    }
+
+    /// The parts of a raw range (an empty end is unbounded) that no region covers, ascending, at most `limit`.
+    fn holes(&self, start: &[u8], end: &[u8], limit: usize) -> Vec<(Bytes, Bytes)> {
+        let mut holes = Vec::new();
+        let mut next = Bytes::copy_from_slice(start);
+        if let Some(first) = self.find(start) {
+            if first.raw_end.is_empty() {
+                return holes;
+            }
+            next = first.raw_end.clone();
+        }
+        let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
+        let behind = |key: &[u8]| !end.is_empty() && key >= end;
+        if behind(&next) {
+            return holes;
+        }
+        let from = next.clone();
+        for (at, region) in self.by_start.range::<[u8], _>((Bound::Included(&from[..]), upper)) {
+            if holes.len() >= limit {
+                return holes;
+            }
+            if *at > next {
+                holes.push((next, at.clone()));
+            }
+            if region.raw_end.is_empty() || behind(&region.raw_end) {
+                return holes;
+            }
+            next = region.raw_end.clone();
+        }
+        if holes.len() < limit {
+            holes.push((next, Bytes::copy_from_slice(end)));
+        }
+        holes
     }
 
     /// Removes a region by its id.
@@ -184,6 +222,7 @@ impl RegionCache {
     /// # Errors
     /// As [`RegionCache::locate`].
     pub async fn locate_range(&self, start: &[u8], end: &[u8]) -> Result<Vec<Arc<Region>>> {
+        self.fill(start, end).await;
         let mut regions = Vec::new();
         let mut next = Bytes::copy_from_slice(start);
         loop {
@@ -196,6 +235,47 @@ impl RegionCache {
         }
     }
 
+    /// Loads what the cache lacks of a range, many regions at a time. What fails here is looked up singly, with patience,
+    /// by the caller.
+    async fn fill(&self, start: &[u8], end: &[u8]) {
+        let mut next = Bytes::copy_from_slice(start);
+        loop {
+            let holes = self.inner.routes.read().holes(&next, end, HOLES_PER_BATCH);
+            let Some((_, last_end)) = holes.last().cloned() else { return };
+            let encoded: Vec<(Bytes, Bytes)> = holes
+                .iter()
+                .map(|(start, end)| (keys::encode_boundary(start), keys::encode_boundary(end)))
+                .collect();
+            let regions = match self.inner.pd.batch_scan_regions(&encoded, RANGE_BATCH).await {
+                Ok(regions) => regions,
+                Err(error) => {
+                    tracing::debug!(%error, "regions could not be loaded ahead");
+                    return;
+                }
+            };
+            let full = regions.len() >= RANGE_BATCH;
+            let reached = regions.last().map(|region| region.raw_end.clone());
+            self.remember(&regions.into_iter().map(Arc::new).collect::<Vec<_>>());
+            // Forward only, whatever the placement driver leaves out.
+            let behind = match reached {
+                Some(reached) if full => reached,
+                _ => last_end,
+            };
+            if behind.is_empty() || behind <= next || (!end.is_empty() && behind[..] >= *end) {
+                return;
+            }
+            next = behind;
+        }
+    }
+
+    /// Takes regions into the cache.
+    fn remember(&self, regions: &[Arc<Region>]) {
+        let mut routes = self.inner.routes.write();
+        for region in regions {
+            routes.insert(Arc::clone(region));
+        }
+    }
+
     /// Asks the placement driver for the regions of an encoded range, whatever is cached, and remembers them.
     ///
     /// # Errors
@@ -203,10 +283,7 @@ impl RegionCache {
     pub async fn load(&self, start: Bytes, end: Bytes, limit: usize) -> Result<Vec<Arc<Region>>> {
         let regions: Vec<Arc<Region>> =
             self.inner.pd.scan_regions(start, end, limit).await?.into_iter().map(Arc::new).collect();
-        let mut routes = self.inner.routes.write();
-        for region in &regions {
-            routes.insert(Arc::clone(region));
-        }
+        self.remember(&regions);
         Ok(regions)
     }
 
@@ -339,6 +416,28 @@ mod tests {
         routes.remove(2);
         assert!(routes.find_before(b"m").is_none());
         assert!(routes.find(b"a").is_none());
+    }
+
+    #[test]
+    fn the_holes_of_a_range_are_what_no_region_covers() {
+        let mut routes = Routes::default();
+        let holes = |routes: &Routes, start: &str, end: &str, limit| -> Vec<String> {
+            let text = |key: &Bytes| String::from_utf8(key.to_vec()).unwrap();
+            let holes = routes.holes(start.as_bytes(), end.as_bytes(), limit);
+            holes.iter().map(|(start, end)| format!("{}-{}", text(start), text(end))).collect()
+        };
+        assert_eq!(holes(&routes, "", "", 9), ["-"]);
+        assert_eq!(holes(&routes, "b", "c", 9), ["b-c"]);
+        routes.insert(region(1, 1, "c", "e"));
+        routes.insert(region(2, 1, "g", "i"));
+        assert_eq!(holes(&routes, "", "", 9), ["-c", "e-g", "i-"]);
+        assert_eq!(holes(&routes, "", "", 2), ["-c", "e-g"]);
+        assert_eq!(holes(&routes, "d", "h", 9), ["e-g"]);
+        assert_eq!(holes(&routes, "c", "e", 9), Vec::<String>::new());
+        assert_eq!(holes(&routes, "a", "b", 9), ["a-b"]);
+        routes.insert(region(3, 1, "i", ""));
+        assert_eq!(holes(&routes, "f", "", 9), ["f-g"]);
+        assert_eq!(holes(&routes, "j", "", 9), Vec::<String>::new());
     }
 
     #[test]

@@ -25,6 +25,9 @@ package!(
     /// The placement driver.
     pdpb, "pdpb");
 package!(
+    /// The timestamp service that runs apart from the placement driver.
+    tsopb, "tsopb");
+package!(
     /// Transactional key-value messages.
     kvrpcpb, "kvrpcpb");
 package!(

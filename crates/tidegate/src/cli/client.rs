@@ -24,7 +24,7 @@ impl ApiClient {
     pub(crate) async fn connect(connection: &Connection) -> Result<Self, Failure> {
         let base = match (&connection.server, &connection.pd) {
             (Some(server), _) if !server.is_empty() => with_scheme(server),
-            (_, Some(pd)) if !pd.is_empty() => owner_of(pd).await?,
+            (_, Some(pd)) if !pd.is_empty() => owner_of(pd, connection.security()?).await?,
             _ => DEFAULT_SERVER.to_owned(),
         };
         let login =
@@ -105,9 +105,9 @@ fn connection_error(verb: &str, url: &str, error: &reqwest::Error) -> Failure {
 }
 
 /// URL of the owner, found through PD (the deprecated way).
-async fn owner_of(pd: &str) -> Result<String, Failure> {
+async fn owner_of(pd: &str, security: tikv_client::Security) -> Result<String, Failure> {
     let endpoints: Vec<String> = pd.split(',').map(str::to_owned).collect();
-    let etcd = tikv_client::EtcdClient::new(&endpoints, tikv_client::Security::none())?;
+    let etcd = tikv_client::EtcdClient::new(&endpoints, security)?;
     let captures = etcd.get_prefix("/tidb/cdc/default/__cdc_meta__/capture/").await?;
     let address = captures.kvs.iter().find_map(|kv| {
         let info: Value = serde_json::from_slice(&kv.value).ok()?;

@@ -10,7 +10,10 @@ mod tso;
 mod unsafe_commands;
 mod update;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+use tikv_client::Security;
 
 pub(crate) use client::ApiClient;
 
@@ -36,13 +39,13 @@ pub(crate) struct Connection {
     /// PD address, use ',' to separate several (deprecated: use --server).
     #[arg(long, global = true, value_name = "string")]
     pub(crate) pd: Option<String>,
-    /// CA certificate for TLS to the server.
+    /// CA certificate for TLS to PD.
     #[arg(long, global = true, value_name = "string")]
     ca: Option<String>,
-    /// Certificate for TLS to the server.
+    /// Certificate for TLS to PD.
     #[arg(long, global = true, value_name = "string")]
     cert: Option<String>,
-    /// Private key for TLS to the server.
+    /// Private key for TLS to PD.
     #[arg(long, global = true, value_name = "string")]
     key: Option<String>,
     /// Log level.
@@ -54,6 +57,14 @@ pub(crate) struct Connection {
     /// Password.
     #[arg(long, global = true, value_name = "string", env = "TICDC_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
+}
+
+impl Connection {
+    /// Certificates for PD.
+    pub(crate) fn security(&self) -> Result<Security, Failure> {
+        let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
+        Ok(Security::from_files(path(&self.ca), path(&self.cert), path(&self.key))?)
+    }
 }
 
 /// Groups of commands.
@@ -78,12 +89,12 @@ enum CliCommand {
 
 /// Runs a command.
 pub(crate) async fn run(args: CliArgs) -> Result<(), Failure> {
-    if [&args.connection.ca, &args.connection.cert, &args.connection.key].iter().any(|path| path.is_some()) {
+    let connection = &args.connection;
+    if connection.server.as_ref().is_some_and(|server| server.starts_with("https://")) {
         return Err(Failure::new(
             "TLS to the CDC server is not supported by this build; use an http:// address",
         ));
     }
-    let connection = &args.connection;
     match args.command {
         None => Err(Failure::usage("cli")),
         Some(CliCommand::Tso(command)) => tso::run(command, connection).await,

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use serde_json::json;
-use tikv_client::{PdClient, Security, Timestamp};
+use tikv_client::{PdClient, Timestamp};
 
 use super::Connection;
 use super::client::ApiClient;
@@ -21,7 +21,7 @@ pub(super) async fn run(command: TsoCommand, connection: &Connection) -> Result<
     let ts = match &connection.pd {
         Some(pd) if connection.server.is_none() => {
             let endpoints: Vec<String> = pd.split(',').map(str::to_owned).collect();
-            PdClient::connect(&endpoints, Security::none()).await?.get_ts().await?
+            PdClient::connect(&endpoints, connection.security()?).await?.get_ts().await?
         }
         _ => now(&ApiClient::connect(connection).await?).await?,
     };

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tikv_proto::cdcpb::change_data_request::{Deregister, KvApi, Register, Request};
@@ -117,10 +118,12 @@ struct Stream {
     room: Option<Room>,
     /// Set while new scans must wait for memory.
     scan_room: Option<Room>,
+    /// Regions on the stream, for those who choose among several.
+    load: Arc<AtomicUsize>,
 }
 
 /// Starts the task of a stream and returns the way to it.
-pub(crate) fn start(feeds: &Arc<Feeds>, key: StreamKey) -> mpsc::Sender<Command> {
+pub(crate) fn start(feeds: &Arc<Feeds>, key: StreamKey, load: Arc<AtomicUsize>) -> mpsc::Sender<Command> {
     let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let stream = Stream {
         registrations: Registrations::new(feeds.metrics.clone(), Arc::clone(&feeds.quota)),
@@ -134,6 +137,7 @@ pub(crate) fn start(feeds: &Arc<Feeds>, key: StreamKey) -> mpsc::Sender<Command>
         not_before: Instant::now(),
         room: None,
         scan_room: None,
+        load,
     };
     feeds.spawn(stream.run());
     sender
@@ -154,6 +158,8 @@ impl Stream {
         loop {
             self.admit();
             self.open_if_needed();
+            let regions = self.registrations.len() + self.admission.len() + self.commands.len();
+            self.load.store(regions, Ordering::Relaxed);
             let idle = self.registrations.len() == 0 && self.admission.len() == 0;
             let wants_link = self.link.is_down() && !idle;
             let sender = self.link.sender().filter(|_| !self.requests.is_empty());

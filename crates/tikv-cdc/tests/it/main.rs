@@ -6,4 +6,5 @@ mod client;
 mod fake;
 mod golden;
 mod local_stack;
+mod races;
 mod simulation;

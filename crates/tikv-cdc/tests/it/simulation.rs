@@ -11,10 +11,10 @@ use tikv_cdc::{CdcConfig, RowChange, SpanEvent};
 use crate::fake::world::{Commit, World};
 use crate::fake::{FakeStore, Harness};
 
-/// Schedules that run without being asked for more (`TIDEGATE_SIMULATIONS`).
-const SCHEDULES: u64 = 60;
-/// Schedules at the same time.
-const CONCURRENCY: usize = 20;
+/// Schedules that run without being asked for another number (`TIDEGATE_SIMULATIONS`).
+const SCHEDULES: u64 = 2000;
+/// Schedules at the same time. They mostly wait, for each other's backoff.
+const CONCURRENCY: usize = 100;
 /// How long a schedule may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,7 +69,13 @@ async fn run(seed: u64) {
     for id in 1..4 {
         stores.push(FakeStore::start(id).await);
     }
-    let config = CdcConfig { scans_per_stream: 4, streams_per_store: 1 + (seed % 2) as usize };
+    let config = CdcConfig {
+        scans_per_stream: 4,
+        streams_per_store: 1 + (seed % 2) as usize,
+        max_streams_per_store: 3,
+        // In every third schedule stores get further streams as they get regions.
+        regions_per_stream: if seed % 3 == 0 { 2 } else { 1000 },
+    };
     let mut test = Harness::with(config, 64 << 20);
     let world = World::start(seed, &test.cluster, stores);
     let mut random = SmallRng::seed_from_u64(seed ^ 0xABCD);

@@ -74,7 +74,7 @@ impl EtcdClient {
     /// A client of a store with these endpoints (URLs or `host:port`, comma lists allowed).
     ///
     /// # Errors
-    /// [`Error::NoEndpoints`], [`Error::InvalidEndpoint`] or [`Error::TlsNotBuilt`].
+    /// [`Error::NoEndpoints`], [`Error::InvalidEndpoint`] or [`Error::TlsNotConfigured`].
     pub fn new(endpoints: &[String], security: Security) -> Result<Self> {
         let endpoints: Vec<String> = endpoints
             .iter()

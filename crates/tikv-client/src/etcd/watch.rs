@@ -137,7 +137,7 @@ impl Watcher {
     ///
     /// # Errors
     /// [`Error::Compacted`] if the next revision is gone (read the keys again and start anew),
-    /// [`Error::WatchCanceled`], [`Error::InvalidEndpoint`] or [`Error::TlsNotBuilt`].
+    /// [`Error::WatchCanceled`], [`Error::InvalidEndpoint`] or [`Error::TlsNotConfigured`].
     pub async fn next(&mut self) -> Result<WatchBatch> {
         loop {
             if let Some(batch) = self.step().await?

@@ -32,6 +32,19 @@ pub(super) enum TxnStatus {
     Ended { commit_ts: u64 },
 }
 
+/// How the primary's region is asked about a transaction.
+#[derive(Debug)]
+struct Question {
+    /// Timestamp of the reader in whose way the lock is; 0 if there is none.
+    caller_ts: u64,
+    /// The time by the placement driver's clock.
+    now: u64,
+    /// Roll the transaction back if its primary is not there.
+    rollback_if_missing: bool,
+    /// Treat the primary as that of a plain two-phase commit although it is marked for async commit.
+    as_plain: bool,
+}
+
 /// Fates of ended transactions, which never change. Bounded.
 #[derive(Debug, Default)]
 pub(crate) struct StatusCache {
@@ -79,16 +92,25 @@ impl LockResolver {
             return Ok(TxnStatus::Ended { commit_ts });
         }
         let mut patience = Backoff::new(MISSING_PRIMARY_BASE, MISSING_PRIMARY_MAX, MISSING_PRIMARY_BUDGET);
-        let mut rollback_if_missing = is_expired(lock.lock_version, lock.lock_ttl, now);
+        let mut question = Question {
+            caller_ts,
+            now,
+            rollback_if_missing: is_expired(lock.lock_version, lock.lock_ttl, now),
+            as_plain: false,
+        };
         loop {
-            match self.check(lock, caller_ts, now, rollback_if_missing, backoff).await? {
-                Ok(answer) => return self.judge(lock, answer, now, backoff).await,
-                Err(error) if error.txn_not_found.is_some() && !rollback_if_missing => {
+            match self.check(lock, &question, backoff).await? {
+                Ok(answer) => match self.judge(lock, answer, &question, backoff).await? {
+                    Some(status) => return Ok(status),
+                    // Its writer fell back to a plain commit: the primary is to be treated as such.
+                    None => question.as_plain = true,
+                },
+                Err(error) if error.txn_not_found.is_some() && !question.rollback_if_missing => {
                     // The primary is not there yet, or never will be.
                     if !patience.wait().await {
                         return Ok(TxnStatus::Alive { ttl: lock.lock_ttl });
                     }
-                    rollback_if_missing =
+                    question.rollback_if_missing =
                         is_expired(lock.lock_version, lock.lock_ttl, self.client.pd().get_ts().await?);
                 }
                 Err(error) if error.txn_not_found.is_some() => return Ok(self.ended(lock, 0)),
@@ -101,9 +123,7 @@ impl LockResolver {
     async fn check(
         &self,
         lock: &kvrpcpb::LockInfo,
-        caller_ts: u64,
-        now: u64,
-        rollback_if_missing: bool,
+        question: &Question,
         backoff: &mut Backoff,
     ) -> Result<std::result::Result<kvrpcpb::CheckTxnStatusResponse, kvrpcpb::KeyError>> {
         loop {
@@ -111,9 +131,10 @@ impl LockResolver {
             let request = kvrpcpb::CheckTxnStatusRequest {
                 primary_key: lock.primary_lock.clone(),
                 lock_ts: lock.lock_version,
-                caller_start_ts: caller_ts,
-                current_ts: now,
-                rollback_if_not_exist: rollback_if_missing,
+                caller_start_ts: question.caller_ts,
+                current_ts: question.now,
+                rollback_if_not_exist: question.rollback_if_missing,
+                force_sync_commit: question.as_plain,
                 resolving_pessimistic_lock: lock.lock_type() == kvrpcpb::Op::PessimisticLock,
                 ..Default::default()
             };
@@ -126,37 +147,38 @@ impl LockResolver {
         }
     }
 
-    /// Reads the answer about a transaction.
+    /// Reads the answer about a transaction; `None` if the primary must be asked again as that of a plain commit.
     async fn judge(
         &self,
         lock: &kvrpcpb::LockInfo,
         answer: kvrpcpb::CheckTxnStatusResponse,
-        now: u64,
+        question: &Question,
         backoff: &mut Backoff,
-    ) -> Result<TxnStatus> {
+    ) -> Result<Option<TxnStatus>> {
         if answer.commit_version > 0 {
-            return Ok(self.ended(lock, answer.commit_version));
+            return Ok(Some(self.ended(lock, answer.commit_version)));
         }
         if let Some(primary) = answer.lock_info.as_ref().filter(|primary| primary.use_async_commit)
-            && is_expired(primary.lock_version, primary.lock_ttl, now)
+            && !question.as_plain
+            && is_expired(primary.lock_version, primary.lock_ttl, question.now)
         {
             let commit_ts = self.end_async_commit(primary, backoff).await?;
-            return Ok(self.ended(lock, commit_ts));
+            return Ok(commit_ts.map(|commit_ts| self.ended(lock, commit_ts)));
         }
         if answer.lock_ttl == 0 {
             // A pessimistic lock that expired on its primary says nothing about a later prewrite: not remembered.
-            return Ok(match answer.action() {
+            return Ok(Some(match answer.action() {
                 kvrpcpb::Action::TtlExpirePessimisticRollback | kvrpcpb::Action::LockNotExistDoNothing => {
                     TxnStatus::Ended { commit_ts: 0 }
                 }
                 _ => self.ended(lock, 0),
-            });
+            }));
         }
         let ttl = answer.lock_ttl;
-        Ok(match answer.action() {
+        Ok(Some(match answer.action() {
             kvrpcpb::Action::MinCommitTsPushed => TxnStatus::Passable { ttl },
             _ => TxnStatus::Alive { ttl },
-        })
+        }))
     }
 
     /// Remembers and returns the fate of an ended transaction.

@@ -1,13 +1,50 @@
 //! Safepoints that keep old versions from garbage collection.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use tikv_proto::pdpb;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::PdClient;
 
 impl PdClient {
+    /// Keeps versions from `ts` on for `ttl_seconds` under a name (0 seconds or less lets go of them), and returns the
+    /// smallest timestamp that anybody holds; one above `ts` means that versions at `ts` may be gone and nothing is held.
+    ///
+    /// Clusters without keyspaces hold versions by services' safepoints, also where the server knows barriers: PD takes
+    /// both into account, and older tools look at the former. Where the server does not know safepoints of services any
+    /// more, a barrier of the null keyspace does the same.
+    ///
+    /// # Errors
+    /// See [`PdClient::update_service_gc_safepoint`].
+    pub async fn hold_versions(&self, name: &str, ttl_seconds: i64, ts: u64) -> Result<u64> {
+        if !self.inner.keeps_barriers.load(Ordering::Relaxed) {
+            match self.update_service_gc_safepoint(name, ttl_seconds, ts).await {
+                Err(error) if error.is_unimplemented() => {
+                    self.inner.keeps_barriers.store(true, Ordering::Relaxed);
+                }
+                other => return other,
+            }
+        }
+        let set = if ttl_seconds > 0 {
+            self.set_gc_barrier(None, name, ts, ttl_seconds).await.map(|_| ())
+        } else {
+            self.delete_gc_barrier(None, name).await.map(|_| ())
+        };
+        let state = self.gc_state(None).await?.unwrap_or_default();
+        match set {
+            // Refused because versions up to the transaction safe point may be gone.
+            Err(Error::Pd { .. }) if state.txn_safe_point > ts => Ok(state.txn_safe_point),
+            Err(error) => Err(error),
+            Ok(()) => {
+                let barriers = state.gc_barriers.iter().map(|barrier| barrier.barrier_ts);
+                Ok(barriers.min().unwrap_or(state.txn_safe_point))
+            }
+        }
+    }
+
     /// Sets a service's safepoint for `ttl_seconds` (0 or less removes it) and returns the smallest of all services.
     /// A safepoint below that minimum is not applied: the answer is larger than what was asked.
     ///

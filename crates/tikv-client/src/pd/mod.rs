@@ -2,16 +2,18 @@
 
 mod gc;
 mod members;
+mod route;
 mod routing;
 mod tso;
+mod tso_service;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tikv_proto::pdpb;
-use tikv_proto::pdpb::pd_client::PdClient as PdService;
-use tonic::transport::Channel;
 
 use crate::backoff::Backoff;
 use crate::channel::ChannelPool;
@@ -19,6 +21,7 @@ use crate::error::{Error, Result, is_transient_code};
 use crate::security::Security;
 
 use members::Members;
+use route::Service;
 use routing::StoreCache;
 use tso::TsoClient;
 
@@ -45,6 +48,10 @@ struct PdInner {
     members: Arc<Members>,
     tso: TsoClient,
     stores: StoreCache,
+    /// Set once the server turned out not to know `BatchScanRegions`.
+    scans_singly: AtomicBool,
+    /// Set once the server turned out to keep barriers instead of services' safepoints.
+    keeps_barriers: AtomicBool,
 }
 
 /// Answers that carry the placement driver's header.
@@ -71,6 +78,7 @@ pd_answers!(
     GetAllStoresResponse,
     GetRegionResponse,
     ScanRegionsResponse,
+    BatchScanRegionsResponse,
     GetGcSafePointResponse,
     UpdateGcSafePointResponse,
     UpdateServiceGcSafePointResponse,
@@ -83,7 +91,7 @@ impl PdClient {
     /// Connects to a cluster by any of its members' URLs (or `host:port`), waiting up to 100 s for the first answer.
     ///
     /// # Errors
-    /// [`Error::NoEndpoints`], [`Error::InvalidEndpoint`], [`Error::TlsNotBuilt`], [`Error::ClusterMismatch`], or
+    /// [`Error::NoEndpoints`], [`Error::InvalidEndpoint`], [`Error::TlsNotConfigured`], [`Error::ClusterMismatch`], or
     /// [`Error::Unavailable`] if no member answered in time.
     pub async fn connect(endpoints: &[String], security: Security) -> Result<Self> {
         Self::connect_within(endpoints, security, CONNECT_BUDGET).await
@@ -97,7 +105,14 @@ impl PdClient {
         let members = Arc::new(Members::discover(endpoints, ChannelPool::new(security), budget).await?);
         members::spawn_refresh(&members);
         let tso = TsoClient::spawn(Arc::clone(&members));
-        Ok(Self { inner: Arc::new(PdInner { members, tso, stores: StoreCache::default() }) })
+        let inner = PdInner {
+            members,
+            tso,
+            stores: StoreCache::default(),
+            scans_singly: AtomicBool::new(false),
+            keeps_barriers: AtomicBool::new(false),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The cluster's id.
@@ -155,9 +170,7 @@ impl PdClient {
             })
             .await;
         match answer {
-            Err(Error::Rpc { status, .. }) if status.code() == tonic::Code::Unimplemented => {
-                Ok(pdpb::GetClusterInfoResponse::default())
-            }
+            Err(error) if error.is_unimplemented() => Ok(pdpb::GetClusterInfoResponse::default()),
             other => other,
         }
     }
@@ -186,24 +199,39 @@ impl PdClient {
     async fn call<T, F, Fut>(&self, method: &'static str, send: F) -> Result<T>
     where
         T: PdAnswer,
-        F: Fn(PdService<Channel>) -> Fut,
+        F: Fn(Service) -> Fut,
         Fut: Future<Output = std::result::Result<tonic::Response<T>, tonic::Status>>,
     {
         let mut backoff = Backoff::new(RETRY_BASE, RETRY_MAX, CALL_BUDGET);
         loop {
-            let (address, service) = self.inner.members.leader()?;
+            let (route, service) = self.inner.members.leader()?;
             let answer = tokio::time::timeout(CALL_TIMEOUT, send(service)).await;
             let status = match answer {
-                Ok(Ok(response)) => return checked(method, response.into_inner()),
+                Ok(Ok(response)) => {
+                    let answer = response.into_inner();
+                    self.check_cluster(&route.leader, answer.header())?;
+                    return checked(method, answer);
+                }
                 Ok(Err(status)) if is_transient_code(status.code()) => status,
-                Ok(Err(status)) => return Err(Error::rpc(method, &address, status)),
+                Ok(Err(status)) => return Err(Error::rpc(method, &route.describe(), status)),
                 Err(_) => tonic::Status::deadline_exceeded(format!("no answer within {CALL_TIMEOUT:?}")),
             };
-            tracing::debug!(method, %address, %status, "placement driver call failed, looking for the leader");
+            tracing::debug!(method, address = %route.describe(), %status, "placement driver call failed, looking for the leader");
             if !backoff.wait().await {
                 return Err(self.inner.members.unavailable(backoff.elapsed(), format!("{method}: {status}")));
             }
-            self.inner.members.refresh_after(&address).await;
+            self.inner.members.refresh_after(&route).await;
+        }
+    }
+
+    /// Refuses an answer of another cluster: an address may have been given to another server.
+    fn check_cluster(&self, endpoint: &str, header: Option<&pdpb::ResponseHeader>) -> Result<()> {
+        let expected = self.cluster_id();
+        match header.map(|header| header.cluster_id) {
+            Some(actual) if actual != 0 && actual != expected => {
+                Err(Error::ClusterMismatch { endpoint: endpoint.to_owned(), expected, actual })
+            }
+            _ => Ok(()),
         }
     }
 }

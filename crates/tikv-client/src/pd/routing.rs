@@ -1,6 +1,7 @@
 //! Regions and stores as the placement driver knows them.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::region::Region;
 
 use super::PdClient;
+use super::versions::is_columnar;
 
 /// Addresses of stores, kept until a connection to one fails.
 #[derive(Debug, Default)]
@@ -104,10 +106,90 @@ impl PdClient {
                 regions.push(Region::from_pd(region)?);
             }
         }
-        for region in &mut regions {
-            region.store_address = self.store_address(region.leader.store_id).await?;
+        self.placed(regions).await
+    }
+
+    /// Regions that overlap any of the encoded ranges (ascending, without overlaps; an empty end is unbounded), by start
+    /// key, at most `limit`: in one call where the server knows it, else in one for each range.
+    ///
+    /// # Errors
+    /// As [`PdClient::region_by_key`].
+    pub async fn batch_scan_regions(&self, ranges: &[(Bytes, Bytes)], limit: usize) -> Result<Vec<Region>> {
+        if ranges.len() > 1 && !self.inner.scans_singly.load(Ordering::Relaxed) {
+            match self.scan_at_once(ranges, limit).await {
+                Err(error) if error.is_unimplemented() => {
+                    self.inner.scans_singly.store(true, Ordering::Relaxed);
+                }
+                other => return other,
+            }
+        }
+        let mut regions: Vec<Region> = Vec::new();
+        for (start, end) in ranges {
+            let left = limit.saturating_sub(regions.len());
+            if left == 0 {
+                break;
+            }
+            for region in self.scan_regions(start.clone(), end.clone(), left).await? {
+                // A region may reach over several ranges.
+                if regions.last().is_none_or(|last| last.id != region.id) {
+                    regions.push(region);
+                }
+            }
         }
         Ok(regions)
+    }
+
+    /// Asks for the regions of several ranges in one call.
+    async fn scan_at_once(&self, ranges: &[(Bytes, Bytes)], limit: usize) -> Result<Vec<Region>> {
+        let header = self.header();
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let ranges: Vec<pdpb::KeyRange> = ranges
+            .iter()
+            .map(|(start, end)| pdpb::KeyRange { start_key: start.clone(), end_key: end.clone() })
+            .collect();
+        let answer = self
+            .call("BatchScanRegions", |mut pd| {
+                let request = pdpb::BatchScanRegionsRequest {
+                    header: header.clone(),
+                    ranges: ranges.clone(),
+                    limit,
+                    ..Default::default()
+                };
+                async move { pd.batch_scan_regions(request).await }
+            })
+            .await?;
+        let regions: Vec<Region> = answer.regions.into_iter().map(Region::from_pd).collect::<Result<_>>()?;
+        self.placed(regions).await
+    }
+
+    /// Fills in the addresses of regions. One whose stores are all gone is left out, so that it does not spoil the
+    /// look-up of the others; it is a hole for the caller, who asks again.
+    async fn placed(&self, regions: Vec<Region>) -> Result<Vec<Region>> {
+        let mut placed = Vec::with_capacity(regions.len());
+        for mut region in regions {
+            if self.place(&mut region).await? {
+                placed.push(region);
+            }
+        }
+        Ok(placed)
+    }
+
+    /// Fills in the address of a region: of its leader, or of the first peer on a store that is there; false if there is
+    /// none.
+    async fn place(&self, region: &mut Region) -> Result<bool> {
+        let others = region.peers.iter().filter(|peer| **peer != region.leader);
+        for peer in std::iter::once(region.leader).chain(others.copied()).collect::<Vec<_>>() {
+            match self.store_address(peer.store_id).await {
+                Ok(address) => {
+                    region.leader = peer;
+                    region.store_address = address;
+                    return Ok(true);
+                }
+                Err(Error::StoreNotFound { .. } | Error::Pd { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// Turns the answer of a single look-up into a region.
@@ -118,8 +200,7 @@ impl PdClient {
         };
         let Some(meta) = answer.region else { return Ok(None) };
         let mut region = Region::from_meta(meta, answer.leader)?;
-        region.store_address = self.store_address(region.leader.store_id).await?;
-        Ok(Some(region))
+        Ok(self.place(&mut region).await?.then_some(region))
     }
 
     /// A store, asked now.
@@ -157,7 +238,7 @@ impl PdClient {
         Ok(answer.stores)
     }
 
-    /// Address of a store, from memory or asked now.
+    /// Address of a store, from memory or asked now. TiFlash stores have none: they serve no rows.
     ///
     /// # Errors
     /// As [`PdClient::store`].
@@ -165,7 +246,11 @@ impl PdClient {
         if let Some(address) = self.inner.stores.addresses.read().get(&store_id) {
             return Ok(address.clone());
         }
-        let address = self.store(store_id).await?.address;
+        let store = self.store(store_id).await?;
+        if is_columnar(&store) {
+            return Err(Error::StoreNotFound { store_id });
+        }
+        let address = store.address;
         let mut addresses = self.inner.stores.addresses.write();
         if addresses.len() >= MAX_STORES {
             addresses.clear();

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tikv_proto::pdpb;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
 use super::members::Members;
+use super::tso_service::{Granted, Requests, SourceFinder};
 
 /// Callers that may queue before the next one waits for room.
 const QUEUE: usize = 1024;
@@ -55,6 +54,8 @@ struct Batch {
 enum SessionEnd {
     /// All clients are gone.
     Closed,
+    /// The way to the leader has changed; the next stream takes it.
+    Rerouted,
     /// The stream broke; it lived to give at least one answer if `served`.
     Broken { address: String, reason: String, served: bool },
 }
@@ -104,23 +105,27 @@ impl TsoClient {
 async fn run(members: Arc<Members>, mut wishes: mpsc::Receiver<Wish>, last_failure: Arc<Mutex<String>>) {
     let mut backoff = Backoff::new(RETRY_BASE, RETRY_MAX, RETRY_BUDGET);
     let mut waiting: Vec<Wish> = Vec::new();
+    let mut sources = SourceFinder::new();
     loop {
         if waiting.is_empty() && wishes.recv_many(&mut waiting, BATCH_CALLERS).await == 0 {
             return;
         }
         let mut session = Session { waiting, in_flight: VecDeque::new(), served: false };
-        let end = session.run(&members, &mut wishes).await;
+        let route = members.route_changes().borrow().clone();
+        let end = session.run(&members, &mut sources, &mut wishes).await;
         waiting = session.unanswered();
         match end {
             SessionEnd::Closed => return,
+            SessionEnd::Rerouted => sources.invalidate(),
             SessionEnd::Broken { address, reason, served } => {
                 tracing::debug!(%address, reason, "timestamp stream broke");
-                *last_failure.lock() = reason;
+                *last_failure.lock() = format!("{address}: {reason}");
+                sources.invalidate();
                 if served {
                     backoff = Backoff::new(RETRY_BASE, RETRY_MAX, RETRY_BUDGET);
                 }
                 backoff.wait().await;
-                members.refresh_after(&address).await;
+                members.refresh_after(&route).await;
             }
         }
     }
@@ -135,17 +140,27 @@ struct Session {
 
 impl Session {
     /// Serves callers until the stream breaks or the clients are gone.
-    async fn run(&mut self, members: &Members, wishes: &mut mpsc::Receiver<Wish>) -> SessionEnd {
-        let (address, mut service) = match members.leader() {
-            Ok(leader) => leader,
-            Err(error) => return self.broken(members.leader_url(), error.to_string()),
+    async fn run(
+        &mut self,
+        members: &Members,
+        sources: &mut SourceFinder,
+        wishes: &mut mpsc::Receiver<Wish>,
+    ) -> SessionEnd {
+        let mut rerouted = members.route_changes();
+        let leader = || rerouted.borrow().describe();
+        let source = match sources.find(members).await {
+            Ok(source) => source,
+            Err(error) => return self.broken(leader(), error.to_string()),
         };
-        let (requests, outbound) = mpsc::channel(IN_FLIGHT);
+        let address = source.describe();
+        let (requests, opening) = match source.prepare(members) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.broken(address, error.to_string()),
+        };
         // The first request goes ahead of the call: some servers send no headers before the first answer.
-        self.send_batches(members, &requests);
-        let opening = tokio::time::timeout(ANSWER_TIMEOUT, service.tso(ReceiverStream::new(outbound)));
-        let mut inbound = match opening.await {
-            Ok(Ok(response)) => response.into_inner(),
+        self.send_batches(&requests);
+        let mut inbound = match tokio::time::timeout(ANSWER_TIMEOUT, opening.open()).await {
+            Ok(Ok(answers)) => answers,
             Ok(Err(status)) => return self.broken(address, status.to_string()),
             Err(_) => return self.broken(address, format!("no answer within {ANSWER_TIMEOUT:?}")),
         };
@@ -153,8 +168,8 @@ impl Session {
             let deadline = self.in_flight.front().map(|batch| batch.sent + ANSWER_TIMEOUT);
             tokio::select! {
                 biased;
-                answer = inbound.message() => match answer {
-                    Ok(Some(answer)) => if let Err(reason) = self.answered(answer) {
+                answer = inbound.next() => match answer {
+                    Ok(Some(answer)) => if let Err(reason) = self.answered(answer, members.cluster_id()) {
                         return self.broken(address, reason);
                     },
                     Ok(None) => return self.broken(address, "the server closed the stream".to_owned()),
@@ -165,11 +180,12 @@ impl Session {
                         return SessionEnd::Closed;
                     }
                 }
+                _ = rerouted.changed() => return SessionEnd::Rerouted,
                 () = until(deadline) => {
                     return self.broken(address, format!("no answer within {ANSWER_TIMEOUT:?}"));
                 }
             }
-            self.send_batches(members, &requests);
+            self.send_batches(&requests);
         }
     }
 
@@ -179,7 +195,7 @@ impl Session {
     }
 
     /// Sends what waits, as far as the limit of requests under way allows.
-    fn send_batches(&mut self, members: &Members, requests: &mpsc::Sender<pdpb::TsoRequest>) {
+    fn send_batches(&mut self, requests: &Requests) {
         self.waiting.retain(|wish| !wish.answer.is_closed());
         while !self.waiting.is_empty() && self.in_flight.len() < IN_FLIGHT {
             let mut count = 0_u32;
@@ -194,10 +210,9 @@ impl Session {
                 .max(1);
             let wishes: Vec<Wish> = self.waiting.drain(..fitting).collect();
             let count = wishes.iter().map(|wish| wish.count).sum();
-            let request = pdpb::TsoRequest { header: members.header(), count, dc_location: String::new() };
             let sent = Instant::now();
             self.in_flight.push_back(Batch { count, wishes, sent });
-            if requests.try_send(request).is_err() {
+            if !requests.ask(count) {
                 // The stream is ending: the reader will report it and the batch is repeated on the next one.
                 return;
             }
@@ -205,13 +220,14 @@ impl Session {
     }
 
     /// Hands the timestamps of an answer to the callers of the oldest request.
-    fn answered(&mut self, answer: pdpb::TsoResponse) -> std::result::Result<(), String> {
-        if let Some(error) = answer.header.as_ref().and_then(|header| header.error.as_ref())
-            && error.r#type != pdpb::ErrorType::Ok as i32
-        {
-            return Err(error.message.clone());
+    fn answered(&mut self, answer: Granted, cluster_id: u64) -> std::result::Result<(), String> {
+        if let Some(refusal) = answer.refusal {
+            return Err(refusal);
         }
-        let timestamp = answer.timestamp.ok_or("an answer has no timestamp")?;
+        if answer.cluster_id != 0 && answer.cluster_id != cluster_id {
+            return Err(format!("the server belongs to cluster {}, not to {cluster_id}", answer.cluster_id));
+        }
+        let timestamp = answer.last.ok_or("an answer has no timestamp")?;
         let batch = self.in_flight.pop_front().ok_or("an answer without a request")?;
         if batch.count != answer.count {
             let reason = format!("{} timestamps came for {} asked", answer.count, batch.count);

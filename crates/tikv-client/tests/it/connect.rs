@@ -19,7 +19,7 @@ async fn any_of_several_endpoints_will_do_and_wrong_ones_are_named() {
 
     assert!(matches!(PdClient::connect(&[], Security::none()).await, Err(Error::NoEndpoints)));
     let tls = PdClient::connect(&["https://127.0.0.1:2379".to_owned()], Security::none()).await;
-    assert!(matches!(tls, Err(Error::TlsNotBuilt { .. })));
+    assert!(matches!(tls, Err(Error::TlsNotConfigured { .. })));
     let nobody = ["127.0.0.1:1".to_owned()];
     let error =
         PdClient::connect_within(&nobody, Security::none(), Duration::from_millis(100)).await.unwrap_err();

@@ -150,3 +150,37 @@ async fn a_writer_gives_up_on_a_lock_it_may_not_wait_for() {
     assert!(matches!(error, Error::LockBusy { lock_ts, .. } if lock_ts == live.start_ts), "{error}");
     assert!(Timestamp(live.start_ts).age() < Duration::from_secs(60));
 }
+
+/// Takes a pessimistic lock in the name of a client that does nothing more.
+async fn pessimistic_lock(crasher: &mut Crasher, key: &'static str, ttl_ms: u64) {
+    let mut mutation = pb::Mutation { key: key.into(), ..Default::default() };
+    mutation.set_op(pb::Op::PessimisticLock);
+    let request = pb::PessimisticLockRequest {
+        context: Some(crasher.context.clone()),
+        mutations: vec![mutation],
+        primary_lock: key.into(),
+        start_version: crasher.start_ts,
+        for_update_ts: crasher.start_ts,
+        lock_ttl: ttl_ms,
+        ..Default::default()
+    };
+    assert_eq!(crasher.store.kv_pessimistic_lock(request).await.unwrap().into_inner().errors, []);
+}
+
+#[tokio::test]
+async fn pessimistic_locks_are_removed_once_their_time_is_over_and_not_before() {
+    let cluster = Cluster::start().await;
+    cluster.write(&[("a", "old"), ("b", "old")]).await;
+    let mut dead = Crasher::begin(&cluster).await;
+    pessimistic_lock(&mut dead, "a", 1).await;
+    let mut live = Crasher::begin(&cluster).await;
+    pessimistic_lock(&mut live, "b", 60_000).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let now = cluster.client.pd().get_ts().await.unwrap();
+    let resolver = cluster.client.lock_resolver();
+    let first = resolver.resolve_locks(b"", b"", now).await.unwrap();
+    assert_eq!((first.found, first.resolved, first.alive), (2, 1, vec![live.start_ts]));
+    let again = resolver.resolve_locks(b"", b"", now).await.unwrap();
+    assert_eq!((again.found, again.resolved, again.alive), (1, 0, vec![live.start_ts]));
+    assert_eq!(cluster.read("a").await.unwrap(), "old", "nothing was written");
+}

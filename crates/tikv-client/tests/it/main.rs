@@ -1,14 +1,21 @@
 //! The client against the embedded servers, over their ports.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod async_commit;
 mod commit;
 mod connect;
+mod facade;
 mod faults;
 mod invariants;
+mod leader;
 mod locks;
+mod pd_server;
 mod pessimistic;
 mod proxy;
 mod reads;
+mod routing;
+mod timestamp_service;
+mod tls;
 
 use std::time::Duration;
 

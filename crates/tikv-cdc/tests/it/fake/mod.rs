@@ -252,6 +252,8 @@ pub(crate) struct FakeCluster {
     pub(crate) resolved: Mutex<Vec<(KeyRange, u64)>>,
     /// While set, look-ups fail.
     pub(crate) broken: AtomicBool,
+    /// Stores whose address was to be forgotten.
+    pub(crate) forgotten: Mutex<Vec<u64>>,
     /// Connections.
     channels: Mutex<HashMap<(String, usize), Channel>>,
 }
@@ -307,7 +309,9 @@ impl Cluster for FakeCluster {
         )
     }
 
-    fn forget_store(&self, _store: u64) {}
+    fn forget_store(&self, store: u64) {
+        self.forgotten.lock().push(store);
+    }
 
     fn channel(&self, address: &str, lane: usize) -> Result<Channel, ClusterError> {
         let mut channels = self.channels.lock();

@@ -486,6 +486,21 @@ impl World {
             .collect()
     }
 
+    /// A reason why a store does not take a registration now.
+    fn refusal(&mut self, region_id: u64) -> Error {
+        match self.random.random_range(0..5) {
+            0 => congested(region_id),
+            1 => region_not_found(region_id),
+            2 => not_leader(region_id, None),
+            3 => {
+                let backoff_ms = self.random.random_range(0..40);
+                let busy = errorpb::ServerIsBusy { backoff_ms, ..errorpb::ServerIsBusy::default() };
+                Error { server_is_busy: Some(busy), ..Error::default() }
+            }
+            _ => Error::default(),
+        }
+    }
+
     /// A client asks for something.
     fn on_request(&mut self, stream: u64, store: u64, request: ChangeDataRequest) {
         if matches!(request.request, Some(Request::Deregister(_))) {
@@ -502,9 +517,9 @@ impl World {
                 && registration.request.region_id == id
                 && registration.request.request_id == request.request_id
         };
-        let busy = !self.calm && self.random.random_bool(0.05);
+        let refusal = (!self.calm && self.random.random_bool(0.08)).then(|| self.refusal(id));
         let error = match self.regions.get(&id) {
-            _ if busy => Some(congested(id)),
+            _ if refusal.is_some() => refusal,
             None => Some(region_not_found(id)),
             Some(region) if region.leader != store => Some(not_leader(id, Some(peer(region.leader)))),
             Some(region) if region.version != request.region_epoch.unwrap().version => {
