@@ -41,7 +41,9 @@ impl Streams {
         match open.get(&key) {
             Some(sender) if !sender.is_closed() => sender.clone(),
             _ => {
-                let sender = start(feeds, key.clone());
+                // A stream belongs to one channel, and with it to one consumer.
+                let quota = Arc::clone(claim.span.sender.quota().unwrap_or(&feeds.quota));
+                let sender = start(feeds, key.clone(), quota);
                 open.insert(key, sender.clone());
                 sender
             }

@@ -12,7 +12,7 @@ use tikv_proto::cdcpb::{ClusterIdMismatch, Compatibility, Congested, DuplicateRe
 use tikv_proto::{errorpb, metapb};
 use tonic::Status;
 
-use crate::fake::{FakeStore, Harness, entries, frame, initialized, peer, row};
+use crate::fake::{FakeStore, Harness, entries, frame, initialized, live_lock, peer, row};
 
 /// The error "not leader".
 fn not_leader(leader: Option<metapb::Peer>) -> Error {
@@ -523,7 +523,12 @@ async fn stale_locks_are_resolved_when_the_resolved_ts_stands_still() {
     test.until("locks are resolved", |test| !test.cluster.resolved.lock().is_empty()).await;
     let resolved = test.cluster.resolved.lock().clone();
     assert_eq!(resolved, [(KeyRange::encode(b"a", b"m"), start_ts + 5 * second)]);
-    test.until("live locks are told", |_| handle.inspect().slowest.unwrap().live_locks == [7]).await;
+    // The one that started at 7 cannot be what holds the resolved ts.
+    let expected = [live_lock(start_ts + 5 * second)];
+    test.until("live locks are told", |_| handle.inspect().slowest.unwrap().live_locks == expected).await;
+    stream.resolved(&[&left], start_ts + 6 * second).await;
+    test.resolved().await;
+    assert_eq!(handle.inspect().slowest.unwrap().live_locks, [], "the resolved ts has passed it");
 }
 
 #[tokio::test]
