@@ -295,7 +295,8 @@ mod tests {
         let mut progress = Progress::starting_at(0);
         progress.begin(Arc::clone(shipment.batch()));
         let batch = shipment.seal(&quota);
-        let open = |topic: &str, partition, messages| Unacknowledged { topic: topic.into(), partition, messages };
+        let open =
+            |topic: &str, partition, messages| Unacknowledged { topic: topic.into(), partition, messages };
         assert_eq!(batch.unacknowledged(), [open("two", 0, 3), open("one", 4, 2), open("one", 0, 1)]);
         assert_eq!(quota.used_by(Stage::Sink), 60);
         for (number, message) in messages.iter().enumerate() {

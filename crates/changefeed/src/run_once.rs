@@ -40,10 +40,11 @@ const IN_FLIGHT_SHARE: usize = 8;
 const MAX_IN_FLIGHT: usize = 64 << 20;
 /// Part of a changefeed's memory quota that the sorter may hold: one in this many.
 const SORTER_SHARE: usize = 2;
-/// First key after the meta range.
-const META_END: &[u8] = b"n";
-/// First key of the meta range.
-const META_START: &[u8] = b"m";
+/// First key of the part of the meta range that holds databases (`DBs`) and their tables (`DB:…`). What is left out can
+/// be far larger: the history of DDL jobs and one schema diff for each version.
+const META_START: &[u8] = b"mDB";
+/// First key after that part.
+const META_END: &[u8] = b"mDC";
 /// Keys per scan request of the schema.
 const META_SCAN_LIMIT: usize = 1024;
 

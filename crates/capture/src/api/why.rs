@@ -29,9 +29,9 @@ impl WhyAnswer {
     fn new(why: Why, now: Timestamp, zone: &TimeZone) -> Self {
         let text = |ms: u64| tso_text(ms << 18, zone);
         let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        let since = why.held_for.map(|held| {
-            text(now_ms.saturating_sub(u64::try_from(held.as_millis()).unwrap_or(u64::MAX)))
-        });
+        let since = why
+            .held_for
+            .map(|held| text(now_ms.saturating_sub(u64::try_from(held.as_millis()).unwrap_or(u64::MAX))));
         Self { checkpoint_time: tso_text(why.checkpoint_ts, zone), since, why }
     }
 }

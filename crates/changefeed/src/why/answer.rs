@@ -117,7 +117,11 @@ pub struct RegionAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<&'static str>,
     /// For how long it has been in that stage.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds", rename = "stage_seconds")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_seconds",
+        rename = "stage_seconds"
+    )]
     pub stage_for: Option<Duration>,
     /// How far it is.
     pub resolved_ts: u64,
@@ -154,7 +158,11 @@ pub struct LockAnswer {
     #[serde(serialize_with = "seconds", rename = "ttl_seconds")]
     pub ttl: Duration,
     /// How long ago the lock was seen.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds", rename = "seen_seconds_ago")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_seconds",
+        rename = "seen_seconds_ago"
+    )]
     pub seen_ago: Option<Duration>,
     /// Other live transactions with locks in the region.
     pub other_transactions: usize,
@@ -220,7 +228,11 @@ pub struct ErrorAnswer {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub time: String,
     /// How long ago it was met, if that is known.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds", rename = "seconds_ago")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_seconds",
+        rename = "seconds_ago"
+    )]
     pub ago: Option<Duration>,
 }
 
@@ -260,7 +272,11 @@ pub struct Why {
     #[serde(serialize_with = "seconds", rename = "lag_seconds")]
     pub lag: Duration,
     /// For how long it has been so, as far as that is known.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_seconds", rename = "held_seconds")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "maybe_seconds",
+        rename = "held_seconds"
+    )]
     pub held_for: Option<Duration>,
     /// The table.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -42,7 +42,13 @@ fn stage_of(code: &str) -> Stage {
         Stage::Sink
     } else if has(&["Sorter", "DiskFull"]) {
         Stage::Sorter
-    } else if has(&["EventFeed", "ClusterIDMismatch", "VersionIncompatible", "SnapshotLostByGC", "GCTTLExceeded"]) {
+    } else if has(&[
+        "EventFeed",
+        "ClusterIDMismatch",
+        "VersionIncompatible",
+        "SnapshotLostByGC",
+        "GCTTLExceeded",
+    ]) {
         Stage::Source
     } else if has(&["DecodeRow", "Schema", "MetaList", "TableIneligible", "RenameTable"]) {
         Stage::Schema
@@ -85,7 +91,8 @@ pub(crate) fn explain(facts: &Facts) -> Why {
         (_, Activity::Silent(waited)) => {
             (why.stage, why.reason) = (Stage::Pipeline, Reason::Silent);
             why.summary = format!("the changefeed's event loop did not answer within {}", text(*waited));
-            why.frees = "it answers when its present work is done; if it never does, restart the capture".to_owned();
+            why.frees =
+                "it answers when its present work is done; if it never does, restart the capture".to_owned();
         }
         (_, Activity::Idle) => {
             why.reason = Reason::Starting;
@@ -131,11 +138,9 @@ fn by_state(why: &mut Why, facts: &Facts) {
             "nothing: there is nothing to do".to_owned(),
         ),
         State::Removed => (Reason::Removed, "removed".to_owned(), "nothing".to_owned()),
-        _ => (
-            Reason::Paused,
-            format!("paused by a user{said}"),
-            format!("cdc cli changefeed resume -c {id}"),
-        ),
+        _ => {
+            (Reason::Paused, format!("paused by a user{said}"), format!("cdc cli changefeed resume -c {id}"))
+        }
     };
 }
 
@@ -244,7 +249,8 @@ fn by_ddl(why: &mut Why, run: &RunFacts, ddl: &DdlFacts) {
     if let Some(sending) = &ddl.sending {
         let kafka = kafka_answer(run, Some(sending));
         (why.reason, why.held_for) = (Reason::DdlSending, Some(sending.0));
-        why.summary = format!("a DDL was sent and is not acknowledged: {}{}", short(&ddl.query), waits(&kafka));
+        why.summary =
+            format!("a DDL was sent and is not acknowledged: {}{}", short(&ddl.query), waits(&kafka));
         why.frees = "the broker acknowledges the DDL".to_owned();
         why.kafka = Some(kafka);
     } else {
@@ -272,7 +278,8 @@ fn by_table(why: &mut Why, facts: &Facts, run: &RunFacts, table: &TableFacts) {
     } else if position.sent_ts < position.allowed_ts && table.parked {
         (why.stage, why.reason) = (Stage::Sink, Reason::SinkFull);
         let (bytes, limit) = (run.sink.in_flight_bytes, run.sink.in_flight_limit);
-        why.summary = format!("{name} waits for room in the producer ({bytes} of {limit} bytes are on their way)");
+        why.summary =
+            format!("{name} waits for room in the producer ({bytes} of {limit} bytes are on their way)");
         why.frees = "brokers acknowledge what is on its way".to_owned();
         why.kafka = Some(kafka_answer(run, None));
     } else if position.sent_ts < position.allowed_ts {
@@ -343,7 +350,9 @@ fn waits(kafka: &KafkaAnswer) -> String {
     let (Some(topic), Some(partition)) = (&kafka.topic, kafka.partition) else { return String::new() };
     let oldest = kafka.oldest.map(text).unwrap_or_default();
     let messages = kafka.unacknowledged_messages;
-    format!("; partition {partition} of topic {topic} has not acknowledged {messages} messages, the oldest for {oldest}")
+    format!(
+        "; partition {partition} of topic {topic} has not acknowledged {messages} messages, the oldest for {oldest}"
+    )
 }
 
 /// Characters of a statement in a summary.

@@ -79,7 +79,13 @@ fn lock_answer(lock: &LiveLock, region: &RegionReport, now_ts: u64) -> LockAnswe
 }
 
 /// Explains a subscription that holds `what` (a table, or the DDL jobs).
-pub(super) fn explain_span(why: &mut Why, stage: Stage, what: &str, span: Option<&SpanReport>, facts: &Facts) {
+pub(super) fn explain_span(
+    why: &mut Why,
+    stage: Stage,
+    what: &str,
+    span: Option<&SpanReport>,
+    facts: &Facts,
+) {
     why.stage = stage;
     let Some(span) = span else {
         why.reason = Reason::NotSubscribed;

@@ -16,6 +16,7 @@ mod concurrent_split;
 mod consuming;
 mod crash;
 mod demo;
+mod disk_full;
 mod life_cycle;
 mod load;
 mod programs;
@@ -27,6 +28,7 @@ mod standby;
 mod topic;
 mod wait;
 mod walk_through;
+mod why;
 mod wrong_input;
 
 /// How the program reads events: the tests read them in the same way.
