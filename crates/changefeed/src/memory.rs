@@ -144,7 +144,7 @@ mod tests {
         let mut registry = Registry::with_prefix("ticdc");
         registry.register_collector(Box::new(accounts.clone()));
         let _frames = one.charge(Stage::Frames, 10);
-        let _sink = two.charge(Stage::Sink, 20);
+        let sink = two.charge(Stage::Sink, 20);
         let mut text = String::new();
         encode(&mut text, &registry).expect("text");
         for line in [
@@ -155,7 +155,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
-        drop(two);
+        // An account lives as long as somebody holds it.
+        drop((two, sink));
         accounts.remove("one");
         let mut text = String::new();
         encode(&mut text, &registry).expect("text");

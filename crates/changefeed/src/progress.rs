@@ -302,7 +302,7 @@ mod tests {
         for (number, message) in messages.iter().enumerate() {
             assert!(progress.oldest().is_some());
             if number == 3 {
-                assert_eq!(batch.unacknowledged(), [open("two", 0, 1), open("one", 4, 1)]);
+                assert_eq!(batch.unacknowledged(), [open("two", 0, 2), open("one", 4, 1)]);
             }
             message.acknowledge(10, Ok(()));
         }

@@ -37,34 +37,60 @@ pub enum Stage {
 /// What exactly holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "COMPAT.md says what each means; the names are the API's")]
 pub enum Reason {
+    /// Nothing does: the lag is the time that things take.
     Healthy,
+    /// A user has paused the changefeed.
     Paused,
+    /// An error that retrying does not cure.
     Failed,
+    /// The target ts was reached.
     Finished,
+    /// The changefeed was removed.
     Removed,
+    /// A run begins.
     Starting,
+    /// The last run ended with an error; the next begins by itself.
     Retrying,
+    /// The event loop did not answer.
     Silent,
+    /// A lock of a transaction that is open.
     LiveLock,
+    /// A range whose region is not known.
     RegionLookup,
+    /// A region that waits for an older one of the same keys.
     RegionWaiting,
+    /// A region that waits for its scan.
     RegionQueued,
+    /// A region that is scanned.
     RegionScanning,
+    /// A region that is tried again after an error.
     RegionRetrying,
+    /// A store that does not move the resolved ts of a region, without a lock that was found.
     StoreBehind,
+    /// A table without a subscription.
     NotSubscribed,
+    /// Changes that wait for the event loop.
     EventsWaiting,
+    /// Memory is used up, and streams are not read.
     MemoryQuota,
+    /// The disk takes no rows and memory is full.
     SorterDisk,
+    /// Rows that are ready wait for encoder threads.
     Encoding,
+    /// No broker can be reached.
     BrokerUnreachable,
+    /// Messages that a partition has not acknowledged.
     Unacknowledged,
+    /// Rows that are ready wait for room in the producer.
     SinkFull,
+    /// A DDL that was sent and is not acknowledged.
     DdlSending,
+    /// A DDL that waits for the rows before it.
     DdlWaiting,
+    /// Nothing: the changefeed is about to finish.
     TargetReached,
+    /// Rows are delivered, but the stored checkpoint does not move.
     CheckpointNotStored,
 }
 

@@ -31,6 +31,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
+/// A client of the store.
+async fn store(ports: Ports) -> TikvClient {
+    let endpoints = [format!("127.0.0.1:{}", ports.pd)];
+    TikvClient::new(PdClient::connect(&endpoints, Security::none()).await.expect("the placement driver"))
+}
+
 /// Id of a table.
 async fn table_id(api: &Api, name: &str) -> i64 {
     let lists = api.post("/api/v2/verify_table", &json!({"start_ts": 0})).await.ok();
@@ -54,10 +60,7 @@ struct OpenTransaction {
 
 impl OpenTransaction {
     /// Locks a row; it is its own primary key.
-    async fn begin(ports: Ports, key: Vec<u8>) -> Self {
-        let endpoints = [format!("127.0.0.1:{}", ports.pd)];
-        let pd = PdClient::connect(&endpoints, Security::none()).await.expect("the placement driver");
-        let store = TikvClient::new(pd);
+    async fn begin(store: TikvClient, key: Vec<u8>) -> Self {
         let start_ts = store.pd().get_ts().await.expect("a timestamp");
         let open = Self { store, start_ts, key };
         let (mut client, context) = open.region().await;
@@ -159,15 +162,24 @@ async fn an_open_transaction_is_named_by_its_lock_and_so_is_the_ddl_behind_it() 
     let mut client = stack.sql().await;
     client.query("CREATE TABLE test.held (id BIGINT PRIMARY KEY)").await.expect("a table");
     client.query("CREATE TABLE test.free (id BIGINT PRIMARY KEY)").await.expect("a table");
+    let table = table_id(&api, "held").await;
+    let store = store(stack.ports).await;
+    // A region of its own: the lock holds the table, and not the list of DDL jobs.
+    for end in [table, table + 1] {
+        store.split_region(&record_key(end, i64::MIN)).await.expect("a split");
+    }
     api.create("feed", &api.sink("locked"), 0).await;
     api.wait_caught_up("feed").await;
-    let table = table_id(&api, "held").await;
     let key = record_key(table, 42);
-    let open = OpenTransaction::begin(stack.ports, key.clone()).await;
+    let open = OpenTransaction::begin(store, key.clone()).await;
     client.query("ALTER TABLE test.held ADD COLUMN v INT").await.expect("a column");
     client.query("INSERT INTO test.held VALUES (1, 1)").await.expect("a row");
 
-    let why = wait_reason(&api, "feed", "live_lock").await;
+    let why = until("the lock and the DDL are named", CATCH_UP, async || {
+        let why = api.get("/api/v2/changefeeds/feed/why").await.ok();
+        if why["reason"] == "live_lock" && why["ddl"].is_object() { Ok(why) } else { Err(why.to_string()) }
+    })
+    .await;
     assert_eq!(why["stage"], "source", "{why}");
     assert_eq!(why["lock"]["start_ts"], open.start_ts, "{why}");
     assert_eq!(why["lock"]["primary_key"], hex(&key), "{why}");
