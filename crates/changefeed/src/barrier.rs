@@ -70,6 +70,20 @@ impl<D> Barriers<D> {
         self.pending.keys().next().map(|(ts, _)| *ts)
     }
 
+    /// The oldest pending DDL, with the tables that it concerns.
+    pub(crate) fn first(&self) -> Option<(DdlKey, &D, &HashSet<i64>)> {
+        let (key, pending) = self.pending.first_key_value()?;
+        Some((*key, &pending.ddl, &pending.concern.tables))
+    }
+
+    /// The oldest pending DDL that concerns `table`.
+    pub(crate) fn first_of(&self, table: i64) -> Option<(DdlKey, &D, &HashSet<i64>)> {
+        let ts = self.limit(table)?;
+        let mut pending = self.pending.range((ts, 0)..);
+        let (key, pending) = pending.find(|(_, pending)| pending.concern.tables.contains(&table))?;
+        Some((*key, &pending.ddl, &pending.concern.tables))
+    }
+
     /// Number of pending DDLs.
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
@@ -131,6 +145,9 @@ mod tests {
         let at = |one, two| move |table| Some(if table == 1 { one } else { two });
         assert_eq!(barriers.ready(at(99, 50)), None);
         assert_eq!(barriers.ready(at(99, 110)).map(|(_, d)| *d), Some("alter 2"));
+        assert_eq!(barriers.first().map(|(key, ddl, _)| (key.0, *ddl)), Some((100, "alter 1")));
+        assert_eq!(barriers.first_of(2).map(|(key, ddl, _)| (key.0, *ddl)), Some((110, "alter 2")));
+        assert!(barriers.first_of(3).is_none());
         let (key, _) = barriers.ready(at(100, 50)).expect("table 1 has arrived");
         let (ddl, tables) = barriers.release(key).expect("pending");
         assert_eq!((ddl, tables), ("alter 1", HashSet::from([1])));

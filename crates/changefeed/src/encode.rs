@@ -12,7 +12,7 @@ use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
 
 use crate::FeedError;
 use crate::ddl_text;
-use crate::progress::Batch;
+use crate::progress::Shipment;
 use crate::table::Run;
 
 /// How a changefeed renders and routes what it sends.
@@ -152,7 +152,7 @@ struct Sending {
     /// Renders rows.
     encoder: CanalEncoder,
     /// Topic.
-    topic: String,
+    topic: Arc<str>,
     /// Chooses partitions.
     partitioner: Partitioner,
 }
@@ -196,7 +196,7 @@ impl RowEncoder {
         row: &SortedRow,
         buffer: &mut Vec<u8>,
         run: &Run,
-        batch: &Arc<Batch>,
+        shipment: &mut Shipment,
     ) -> Result<bool, FeedError> {
         let change = row_change(row);
         let Some((prepared, sending)) = self.prepared.as_ref().and_then(|p| Some((p, p.sending.as_ref()?)))
@@ -219,7 +219,7 @@ impl RowEncoder {
         let splits = kind == change_format::RowKind::Update
             && sending.encoder.splits(&change, &mut self.scratch).map_err(|e| encode_error(row, e))?;
         let change = if splits { change.delete_half() } else { change };
-        send_change(sending, row, &change, &mut self.scratch, buffer, run, batch)?;
+        send_change(sending, row, &change, &mut self.scratch, buffer, run, shipment)?;
         Ok(splits)
     }
 
@@ -229,7 +229,7 @@ impl RowEncoder {
         row: &SortedRow,
         buffer: &mut Vec<u8>,
         run: &Run,
-        batch: &Arc<Batch>,
+        shipment: &mut Shipment,
     ) -> Result<(), FeedError> {
         match self.prepared.as_ref().and_then(|prepared| prepared.sending.as_ref()) {
             Some(sending) => send_change(
@@ -239,7 +239,7 @@ impl RowEncoder {
                 &mut self.scratch,
                 buffer,
                 run,
-                batch,
+                shipment,
             ),
             None => Ok(()),
         }
@@ -265,7 +265,7 @@ fn send_change(
     scratch: &mut Vec<u8>,
     buffer: &mut Vec<u8>,
     run: &Run,
-    batch: &Arc<Batch>,
+    shipment: &mut Shipment,
 ) -> Result<(), FeedError> {
     buffer.clear();
     match sending.encoder.encode(change, unix_ms(), buffer).map_err(|e| encode_error(row, e))? {
@@ -286,9 +286,9 @@ fn send_change(
             (u64::from(hash.value()) % count) as i32
         }
     };
-    batch.add();
+    let parcel = shipment.add(&sending.topic, partition, buffer.len());
     // TiCDC's row messages have an empty key, not a null one.
-    run.sink.send(&sending.topic, partition, Some(&[]), buffer, Arc::clone(batch))
+    run.sink.send(&sending.topic, partition, Some(&[]), buffer, parcel)
 }
 
 /// Renders what depends on the table version only.
@@ -313,7 +313,7 @@ fn sending(version: &TableVersion, run: &Run) -> Result<Sending, FeedError> {
             Partitioner::Columns(encoder.named_columns(version, names).map_err(dispatch)?, count)
         }
     };
-    Ok(Sending { encoder, topic: route.topic, partitioner })
+    Ok(Sending { encoder, topic: Arc::from(route.topic), partitioner })
 }
 
 /// An encoding error with the row that it is about.

@@ -24,7 +24,7 @@ const FAST_FAIL: [&str; 17] = [
 ];
 
 /// The error of a changefeed: a stable code and a message for people.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("[{code}]{message}")]
 pub struct FeedError {
     /// `CDC:Err…`.
@@ -59,7 +59,16 @@ impl From<changefeed_config::ConfigError> for FeedError {
 
 impl From<event_sorter::SorterError> for FeedError {
     fn from(error: event_sorter::SorterError) -> Self {
-        Self::new("CDC:ErrSorterDiskError", error.to_string())
+        match error {
+            event_sorter::SorterError::DiskFull { .. } => Self::new(
+                "CDC:ErrDiskFull",
+                format!(
+                    "{error}; free space there, or start the capture with another data-dir; the changefeed goes on \
+                     by itself when there is room"
+                ),
+            ),
+            other => Self::new("CDC:ErrSorterDiskError", other.to_string()),
+        }
     }
 }
 
@@ -71,5 +80,20 @@ impl From<tikv_cdc::CdcError> for FeedError {
             _ => "CDC:ErrEventFeedAborted",
         };
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_code_of_its_own_that_is_retried_and_says_what_to_do() {
+        let error = event_sorter::SorterError::DiskFull { path: "sorter/feed/000000000001.run".into() };
+        let error = FeedError::from(error);
+        assert_eq!(error.code, "CDC:ErrDiskFull");
+        assert!(!error.is_fast_fail());
+        assert!(error.message.contains("sorter/feed/000000000001.run"), "{error}");
+        assert!(error.message.contains("free space"), "{error}");
     }
 }

@@ -1,22 +1,26 @@
-//! One changefeed: runs it, retries it, and keeps its state.
+//! One changefeed: runs it, retries it, keeps its state, and tells what holds it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use changefeed_config::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State};
+use event_sorter::MemoryQuota;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::FeedError;
 use crate::context::Context;
+use crate::inquiry::{ANSWER_LIMIT, Question, ask};
+use crate::memory::{FeedMemory, MemoryUse};
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::pipeline::{End, Report};
-use crate::run_once::run_once;
+use crate::run_once::{Beginning, run_once};
+use crate::why::{Activity, Facts, StartStep, StoreFacts, Why, explain};
 
 /// First pause after a failed run.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -42,6 +46,33 @@ pub struct FeedView {
     pub pending_ddls: usize,
 }
 
+/// What the task of a changefeed does.
+pub(crate) enum Phase {
+    /// There is no task, or it has ended.
+    Idle,
+    /// A run begins.
+    Starting(StartStep),
+    /// A run is under way; its event loop answers questions.
+    Running(mpsc::Sender<Question>),
+    /// The next run begins then.
+    Waiting(Instant),
+}
+
+/// Attempts to store the checkpoint.
+struct Saving {
+    /// What was stored last.
+    saved_ts: u64,
+    /// Why the last attempt failed, and when the first of those in a row did.
+    failing: Option<(String, Instant)>,
+    /// When the attempt that is under way began.
+    begun: Option<Instant>,
+}
+
+/// Memory of a changefeed with this configuration: no more than that of the process.
+fn memory_limit(context: &Context, info: &ChangeFeedInfo) -> usize {
+    usize::try_from(info.config.memory_quota).unwrap_or(usize::MAX).min(context.quota.limit())
+}
+
 /// A changefeed of the owner.
 pub(crate) struct Feed {
     /// Id.
@@ -52,6 +83,14 @@ pub(crate) struct Feed {
     view: Mutex<FeedView>,
     /// The task that runs it, with what stops it.
     task: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
+    /// What the task does, and since when.
+    phase: Mutex<(Phase, Instant)>,
+    /// When this process changed the state last.
+    state_since: Mutex<Option<Instant>>,
+    /// The stored checkpoint.
+    saving: Mutex<Saving>,
+    /// Its memory, a part of the process's.
+    quota: Arc<MemoryQuota>,
 }
 
 impl Feed {
@@ -66,7 +105,72 @@ impl Feed {
             slowest_table: None,
             pending_ddls: 0,
         };
-        Arc::new(Self { id: stored.id, context, view: Mutex::new(view), task: Mutex::new(None) })
+        let quota = context.quota.child(memory_limit(&context, &view.info));
+        context.metrics.accounts.add(&stored.id, &quota);
+        Arc::new(Self {
+            id: stored.id,
+            context,
+            view: Mutex::new(view),
+            task: Mutex::new(None),
+            phase: Mutex::new((Phase::Idle, Instant::now())),
+            state_since: Mutex::new(None),
+            saving: Mutex::new(Saving { saved_ts: checkpoint_ts, failing: None, begun: None }),
+            quota,
+        })
+    }
+
+    /// Notes what the task does.
+    fn note_phase(&self, phase: Phase) {
+        *self.phase.lock() = (phase, Instant::now());
+    }
+
+    /// Memory in use.
+    pub(crate) fn memory(&self) -> FeedMemory {
+        FeedMemory { own: MemoryUse::of(&self.quota), process: MemoryUse::of(&self.context.quota) }
+    }
+
+    /// What holds the checkpoint at `now_ts`.
+    pub(crate) async fn why(&self, now_ts: u64) -> Why {
+        let (questions, mut activity) = {
+            let phase = self.phase.lock();
+            let since = phase.1.elapsed();
+            match &phase.0 {
+                Phase::Idle => (None, Activity::Idle),
+                Phase::Starting(step) => (None, Activity::Starting { step: *step, since }),
+                Phase::Waiting(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    (None, Activity::Retrying { left })
+                }
+                Phase::Running(questions) => (Some(questions.clone()), Activity::Silent(ANSWER_LIMIT)),
+            }
+        };
+        if let Some(questions) = questions
+            && let Some(run) = ask(&questions).await
+        {
+            activity = Activity::Running(Box::new(run));
+        }
+        let view = self.view();
+        let store = {
+            let saving = self.saving.lock();
+            StoreFacts {
+                saved_ts: saving.saved_ts,
+                failing: saving.failing.as_ref().map(|(reason, since)| (reason.clone(), since.elapsed())),
+                saving: saving.begun.map(|begun| begun.elapsed()),
+            }
+        };
+        let state_for = self.state_since.lock().map(|since| since.elapsed());
+        explain(&Facts {
+            id: self.id.clone(),
+            now_ts,
+            state: view.info.state,
+            state_for,
+            error: view.info.error,
+            checkpoint_ts: view.checkpoint_ts,
+            resolved_ts: view.resolved_ts,
+            activity,
+            store,
+            memory: self.memory(),
+        })
     }
 
     /// What is known now.
@@ -113,6 +217,9 @@ impl Feed {
             if view.info.state == state && same_error(&view.info.error, &running) {
                 return Ok(());
             }
+            if view.info.state != state {
+                *self.state_since.lock() = Some(Instant::now());
+            }
             view.info.state = state;
             view.info.error = running;
             view.info.clone()
@@ -131,6 +238,8 @@ impl Feed {
         self.context.metadata.save_info(&self.id, &info).await?;
         {
             let mut view = self.view.lock();
+            self.quota.set_limit(memory_limit(&self.context, &info));
+            *self.state_since.lock() = Some(Instant::now());
             view.info = info;
             if let Some(ts) = checkpoint_ts {
                 view.checkpoint_ts = ts;
@@ -145,11 +254,28 @@ impl Feed {
         let checkpoint_ts = self.view.lock().checkpoint_ts;
         let status =
             ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
-        self.context.metadata.save_status(&self.id, &status).await
+        self.saving.lock().begun = Some(Instant::now());
+        let outcome = self.context.metadata.save_status(&self.id, &status).await;
+        let mut saving = self.saving.lock();
+        saving.begun = None;
+        match &outcome {
+            Ok(()) => (saving.saved_ts, saving.failing) = (checkpoint_ts, None),
+            Err(error) => {
+                let since = saving.failing.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                saving.failing = Some((error.to_string(), since));
+            }
+        }
+        outcome
+    }
+
+    /// The task.
+    async fn run(self: Arc<Self>, stop: CancellationToken) {
+        self.run_on(stop).await;
+        self.note_phase(Phase::Idle);
     }
 
     /// Runs, and runs again after errors, until stopped, finished or failed for good.
-    async fn run(self: Arc<Self>, stop: CancellationToken) {
+    async fn run_on(&self, stop: CancellationToken) {
         let mut backoff = BACKOFF_FIRST;
         let mut trouble_since: Option<(u64, Instant)> = None;
         while !stop.is_cancelled() {
@@ -176,6 +302,7 @@ impl Feed {
             }
             let pause = backoff.mul_f64(rand::random_range(0.9..1.1));
             backoff = (backoff * 2).min(BACKOFF_MAX);
+            self.note_phase(Phase::Waiting(Instant::now() + pause));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
@@ -199,7 +326,10 @@ impl Feed {
         let first = Report { checkpoint_ts, resolved_ts: checkpoint_ts, ..Report::default() };
         let (sender, receiver) = watch::channel(first);
         let watcher = self.watch(receiver, checkpoint_ts);
-        let running = run_once(&self.context, &self.id, &info, checkpoint_ts, sender, stop.clone());
+        let quota = Arc::clone(&self.quota);
+        let beginning = Beginning { id: &self.id, info: &info, checkpoint_ts, quota };
+        let note = |phase| self.note_phase(phase);
+        let running = run_once(&self.context, beginning, sender, &note, stop.clone());
         // The watcher ends when the run drops its end of the channel.
         let (outcome, ()) = tokio::join!(running, watcher);
         outcome
@@ -221,15 +351,7 @@ impl Feed {
             }
             self.context.metrics.progress(&labels, report.checkpoint_ts, report.resolved_ts, report.tables);
             match report.trouble {
-                Some(reason) => {
-                    let error = FeedError::new(
-                        "CDC:ErrKafkaSendMessage",
-                        format!(
-                            "kafka send message failed: {reason}; the changefeed goes on by itself when a broker is back"
-                        ),
-                    );
-                    self.note_state(State::Warning, Some(error)).await;
-                }
+                Some(error) => self.note_state(State::Warning, Some(error)).await,
                 None if report.checkpoint_ts > started_at => self.note_state(State::Normal, None).await,
                 None => {}
             }

@@ -13,6 +13,8 @@ mod encode;
 mod error;
 mod feed;
 mod gc;
+mod inquiry;
+mod memory;
 mod metadata;
 mod metrics;
 mod owner;
@@ -29,14 +31,20 @@ mod source;
 mod table;
 mod tables;
 mod tikv_source;
+mod why;
 mod worker;
 
 pub use context::{Context, ContextConfig};
 pub use error::FeedError;
 pub use feed::FeedView;
+pub use memory::{FeedMemory, MemoryUse};
 pub use metadata::{DEFAULT_KEYSPACE, Fence, MetadataStore, Stored};
 pub use metrics::FeedMetrics;
 pub use owner::{CreateRequest, Owner, UpdateRequest};
 pub use schema_load::load_schema;
 pub use source::{Source, SourceEvent};
 pub use tables::{TableLists, TableName};
+pub use why::{
+    DdlAnswer, ErrorAnswer, KafkaAnswer, LockAnswer, Reason, RegionAnswer, SorterAnswer, Stage, TableAnswer,
+    Why,
+};

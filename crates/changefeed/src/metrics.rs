@@ -7,6 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::memory::Accounts;
+
 /// Labels of a changefeed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct FeedLabels {
@@ -38,11 +40,14 @@ pub struct FeedMetrics {
     pub(crate) status: Family<FeedLabels, Gauge<i64, AtomicI64>>,
     /// Physical tables that are followed.
     pub(crate) tables: Family<FeedLabels, Gauge<i64, AtomicI64>>,
+    /// Memory, read when it is asked for.
+    pub(crate) accounts: Accounts,
 }
 
 impl FeedMetrics {
     /// Makes the gauges known under prefix `ticdc`.
     pub fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(self.accounts.clone()));
         let owner = registry.sub_registry_with_prefix("owner");
         owner.register(
             "checkpoint_ts",
@@ -89,5 +94,6 @@ impl FeedMetrics {
         self.resolved_lag.remove(labels);
         self.status.remove(labels);
         self.tables.remove(labels);
+        self.accounts.remove(&labels.changefeed);
     }
 }

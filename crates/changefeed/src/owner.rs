@@ -20,13 +20,17 @@ use crate::context::Context;
 use crate::feed::{Feed, FeedView};
 use crate::gc::GcSafepoint;
 use crate::load_schema;
+use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
 use crate::tables::{TableLists, list_tables};
+use crate::why::Why;
 
 /// How often the GC safepoint is renewed.
 const GC_INTERVAL: Duration = Duration::from_secs(60);
+/// How long PD may take to tell the time for an explanation; after that the clock of this machine has to do.
+const CLOCK_LIMIT: Duration = Duration::from_secs(1);
 /// Most changefeeds of a cluster.
 const MAX_CHANGEFEEDS: usize = 10_000;
 
@@ -181,6 +185,23 @@ impl Owner {
     /// Finds a changefeed.
     fn feed(&self, id: &str) -> Result<Arc<Feed>, FeedError> {
         self.feeds.lock().get(id).cloned().ok_or_else(|| not_found(id))
+    }
+
+    /// What holds the checkpoint of a changefeed. Cheap: the event loop answers from what it has at hand.
+    pub async fn why(&self, id: &str) -> Result<Why, FeedError> {
+        let feed = self.feed(id)?;
+        let now = tokio::time::timeout(CLOCK_LIMIT, self.now()).await;
+        let now_ts = match now {
+            Ok(Ok(ts)) => ts,
+            // PD may be what is asked about.
+            Ok(Err(_)) | Err(_) => crate::encode::unix_ms() << 18,
+        };
+        Ok(feed.why(now_ts).await)
+    }
+
+    /// Memory of a changefeed.
+    pub fn memory(&self, id: &str) -> Result<FeedMemory, FeedError> {
+        Ok(self.feed(id)?.memory())
     }
 
     /// The tables that a configuration selects at a ts (zero: now).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use change_format::encode_watermark;
+use event_sorter::{SorterError, UntilWritable};
 use tidb_schema::{DdlEffect, TableVersion};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,8 @@ use crate::FeedError;
 use crate::barrier::{Barriers, Concern, DdlKey};
 use crate::ddl_tracker::{DDL_JOB_TABLE_ID, DdlTracker};
 use crate::encode::unix_ms;
-use crate::progress::Batch;
+use crate::inquiry::Question;
+use crate::progress::{Batch, Shipment};
 use crate::signal::{DDL_SLOT, WATERMARK_SLOT};
 use crate::source::{Source, SourceEvent};
 use crate::table::{Run, TablePipe};
@@ -34,14 +36,22 @@ pub(crate) struct Report {
     pub(crate) checkpoint_ts: u64,
     /// Everything up to here was received.
     pub(crate) resolved_ts: u64,
-    /// Why nothing can be delivered at the moment.
-    pub(crate) trouble: Option<String>,
+    /// Why nothing can be delivered or received at the moment; the run goes on when that is over.
+    pub(crate) trouble: Option<FeedError>,
     /// Physical tables that are followed.
     pub(crate) tables: usize,
     /// What the slowest table waits for.
     pub(crate) slowest_table: Option<i64>,
     /// DDLs that were not sent yet.
     pub(crate) pending_ddls: usize,
+}
+
+/// What comes into the event loop.
+pub(crate) struct Inbound {
+    /// Rows and resolved timestamps.
+    pub(crate) events: mpsc::Receiver<SourceEvent>,
+    /// Questions of people.
+    pub(crate) questions: mpsc::Receiver<Question>,
 }
 
 /// How a run ended without an error.
@@ -54,13 +64,13 @@ pub(crate) enum End {
 }
 
 /// A table with what the loop knows of it.
-struct Entry {
+pub(crate) struct Entry {
     /// The table.
-    pipe: Arc<TablePipe>,
+    pub(crate) pipe: Arc<TablePipe>,
     /// No more rows up to here will come.
-    resolved_ts: u64,
+    pub(crate) resolved_ts: u64,
     /// Its place in `Pipeline::by_checkpoint`.
-    checkpoint_ts: u64,
+    pub(crate) checkpoint_ts: u64,
     /// Subscription that events must belong to.
     generation: u64,
 }
@@ -68,25 +78,33 @@ struct Entry {
 /// The event loop of a run.
 pub(crate) struct Pipeline {
     /// What tables share.
-    run: Arc<Run>,
+    pub(crate) run: Arc<Run>,
     /// Threads that encode.
     workers: Arc<WorkerPool>,
     /// Rows come from there.
-    source: Arc<dyn Source>,
+    pub(crate) source: Arc<dyn Source>,
     /// Rows arrive here.
     events: mpsc::Receiver<SourceEvent>,
+    /// Questions arrive here.
+    questions: mpsc::Receiver<Question>,
     /// DDL jobs.
-    ddl: DdlTracker,
+    pub(crate) ddl: DdlTracker,
     /// Tables by physical id.
-    tables: HashMap<i64, Entry>,
+    pub(crate) tables: HashMap<i64, Entry>,
     /// Tables by checkpoint.
-    by_checkpoint: BTreeSet<(u64, i64)>,
+    pub(crate) by_checkpoint: BTreeSet<(u64, i64)>,
     /// Tables that got further than the schema.
     ahead_of_schema: HashSet<i64>,
     /// DDLs that were not sent yet.
-    barriers: Barriers<DdlEffect>,
+    pub(crate) barriers: Barriers<DdlEffect>,
     /// The DDL that is on its way.
-    sending: Option<(DdlKey, Arc<Batch>)>,
+    pub(crate) sending: Option<(DdlKey, Arc<Batch>)>,
+    /// When the checkpoint moved last.
+    pub(crate) checkpoint_since: Instant,
+    /// Set while the sorter is full: no events are taken.
+    room: Option<UntilWritable>,
+    /// Why the sorter is full and can't write, and since when.
+    pub(crate) refused: Option<(SorterError, Instant)>,
     /// The watermark that is on its way.
     watermark: Option<Arc<Batch>>,
     /// The question to the brokers whether they are back.
@@ -94,11 +112,19 @@ pub(crate) struct Pipeline {
     /// The last watermark and when it was sent.
     last_watermark: (u64, Instant),
     /// Changes after this ts are not wanted; `u64::MAX` for all.
-    target_ts: u64,
+    pub(crate) target_ts: u64,
     /// Number of the next subscription.
     next_generation: u64,
     /// Where reports go.
     report: watch::Sender<Report>,
+}
+
+/// Waits for room in the sorter, if that is waited for.
+async fn room(until: &mut Option<UntilWritable>) -> Result<(), SorterError> {
+    match until {
+        Some(until) => until.await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Pipeline {
@@ -107,7 +133,7 @@ impl Pipeline {
         run: Arc<Run>,
         workers: Arc<WorkerPool>,
         source: Arc<dyn Source>,
-        events: mpsc::Receiver<SourceEvent>,
+        inbound: Inbound,
         start_ts: u64,
         target_ts: u64,
         report: watch::Sender<Report>,
@@ -117,13 +143,17 @@ impl Pipeline {
             run,
             workers,
             source,
-            events,
+            events: inbound.events,
+            questions: inbound.questions,
             ddl,
             tables: HashMap::new(),
             by_checkpoint: BTreeSet::new(),
             ahead_of_schema: HashSet::new(),
             barriers: Barriers::default(),
             sending: None,
+            checkpoint_since: Instant::now(),
+            room: None,
+            refused: None,
             watermark: None,
             probe: None,
             last_watermark: (start_ts, Instant::now()),
@@ -156,16 +186,25 @@ impl Pipeline {
             tokio::select! {
                 () = stop.cancelled() => return Ok(End::Stopped),
                 () = signal.wait() => {}
-                count = self.events.recv_many(&mut events, EVENTS_PER_TURN) => {
+                Some(question) = self.questions.recv() => {
+                    self.answer(question);
+                    continue;
+                }
+                outcome = room(&mut self.room) => self.note_room(outcome),
+                count = self.events.recv_many(&mut events, EVENTS_PER_TURN), if self.takes_events() => {
                     if count == 0 {
                         return Err(FeedError::new("CDC:ErrPipelineClosed", "the change source ended"));
                     }
                     for event in events.drain(..) {
                         self.take(event)?;
                     }
-                    self.run.sorter.until_writable().await?;
+                    self.look_for_room();
                 }
                 () = tokio::time::sleep(IDLE_TURN) => {}
+            }
+            if self.refused.is_some() && self.room.is_none() {
+                // The sorter tries again by itself; so is this looked at again in each turn.
+                self.look_for_room();
             }
             if let Some(error) = signal.take_error() {
                 return Err(error);
@@ -175,6 +214,52 @@ impl Pipeline {
                 return Ok(End::Finished);
             }
         }
+    }
+
+    /// True unless the sorter is full.
+    fn takes_events(&self) -> bool {
+        self.room.is_none() && self.refused.is_none()
+    }
+
+    /// Takes no further events until the sorter has room for them.
+    fn look_for_room(&mut self) {
+        let until = self.run.sorter.until_writable();
+        match until.outcome() {
+            Some(outcome) => self.note_room(outcome),
+            None => self.room = Some(until),
+        }
+    }
+
+    /// The sorter has room, or can't make any. A disk that refuses rows ends nothing: they stay in memory, streams are
+    /// not read meanwhile, and what is in order goes out.
+    fn note_room(&mut self, outcome: Result<(), SorterError>) {
+        self.room = None;
+        self.refused = match outcome {
+            Ok(()) => None,
+            Err(error) => {
+                let since = self.refused.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                Some((error, since))
+            }
+        };
+    }
+
+    /// Everything up to here was delivered.
+    pub(crate) fn checkpoint_ts(&self) -> u64 {
+        self.report.borrow().checkpoint_ts
+    }
+
+    /// Why nothing can be delivered or received at the moment.
+    fn trouble(&self) -> Option<FeedError> {
+        let sink = self.run.sink.trouble().map(|trouble| {
+            FeedError::new(
+                "CDC:ErrKafkaSendMessage",
+                format!(
+                    "kafka send message failed: {}; the changefeed goes on by itself when a broker is back",
+                    trouble.reason
+                ),
+            )
+        });
+        sink.or_else(|| self.refused.as_ref().map(|(error, _)| FeedError::from(error.clone())))
     }
 
     /// True if rows of this version of a table are wanted.
@@ -357,20 +442,21 @@ impl Pipeline {
             return Ok(true);
         }
         let signal = Arc::clone(&self.run.signal);
-        let batch = Batch::open(DDL_SLOT, key.0, key.0, Arc::clone(&signal));
-        self.sending = Some((key, Arc::clone(&batch)));
-        let sink = Arc::clone(&self.run.sink);
+        let mut shipment = Shipment::open(DDL_SLOT, key.0, key.0, Arc::clone(&signal));
+        self.sending = Some((key, Arc::clone(shipment.batch())));
+        let (sink, quota) = (Arc::clone(&self.run.sink), Arc::clone(&self.run.quota));
         tokio::task::spawn_blocking(move || {
-            let send = || {
+            let mut send = || {
                 for message in &messages {
                     sink.partitions(&message.topic)?;
-                    batch.add();
-                    sink.send(&message.topic, 0, None, &message.value, Arc::clone(&batch))?;
+                    let topic = Arc::from(message.topic.as_str());
+                    let parcel = shipment.add(&topic, 0, message.value.len());
+                    sink.send(&topic, 0, None, &message.value, parcel)?;
                 }
                 Ok(())
             };
             match send() {
-                Ok(()) => batch.seal(),
+                Ok(()) => drop(shipment.seal(&quota)),
                 Err(error) => signal.fail(error),
             }
         });
@@ -407,13 +493,16 @@ impl Pipeline {
         let held = self.barriers.oldest().map_or(u64::MAX, |ts| ts - 1);
         let ceiling = self.ddl.resolved_ts().min(held).min(self.target_ts);
         let slowest = self.by_checkpoint.first().copied();
-        let previous = self.report.borrow().checkpoint_ts;
+        let previous = self.checkpoint_ts();
         let checkpoint = slowest.map_or(ceiling, |(ts, _)| ts.min(ceiling)).max(previous);
+        if checkpoint > previous {
+            self.checkpoint_since = Instant::now();
+        }
         self.send_watermark(checkpoint);
         let report = Report {
             checkpoint_ts: checkpoint,
             resolved_ts: self.ddl.resolved_ts().max(checkpoint),
-            trouble: self.run.sink.trouble(),
+            trouble: self.trouble(),
             tables: self.tables.len(),
             slowest_table: slowest.map(|(_, table)| table),
             pending_ddls: self.barriers.len(),
@@ -439,17 +528,18 @@ impl Pipeline {
             return;
         }
         let value = encode_watermark(checkpoint, unix_ms());
-        let batch = Batch::open(WATERMARK_SLOT, checkpoint, checkpoint, Arc::clone(&self.run.signal));
+        let signal = Arc::clone(&self.run.signal);
+        let mut shipment = Shipment::open(WATERMARK_SLOT, checkpoint, checkpoint, signal);
         for (topic, partitions) in self.run.sink.topics() {
+            let topic = Arc::from(topic);
             for partition in 0..partitions {
-                batch.add();
-                if let Err(error) = self.run.sink.send(&topic, partition, None, &value, Arc::clone(&batch)) {
+                let parcel = shipment.add(&topic, partition, value.len());
+                if let Err(error) = self.run.sink.send(&topic, partition, None, &value, parcel) {
                     return self.run.signal.fail(error);
                 }
             }
         }
-        batch.seal();
-        self.watermark = Some(batch);
+        self.watermark = Some(shipment.seal(&self.run.quota));
         self.last_watermark = (checkpoint, Instant::now());
     }
 }

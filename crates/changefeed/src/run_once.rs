@@ -8,7 +8,7 @@ use changefeed_config::{
     ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, ReplicaConfig, SinkUri,
     TableFilter,
 };
-use event_sorter::{Sorter, SorterConfig};
+use event_sorter::{MemoryQuota, Sorter, SorterConfig};
 use jiff::tz::TimeZone;
 use kafka_sink::{Compression, ProducerConfig, SaslConfig, TopicSpec};
 use parking_lot::RwLock;
@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 use crate::FeedError;
 use crate::context::Context;
 use crate::encode::Settings;
+use crate::feed::Phase;
+use crate::inquiry::QUESTION_QUEUE;
 use crate::load_schema;
-use crate::pipeline::{End, Pipeline, Report};
+use crate::pipeline::{End, Inbound, Pipeline, Report};
 use crate::signal::Signal;
 use crate::sink::{KafkaSink, Sink};
 use crate::table::Run;
 use crate::tikv_source::TikvSource;
+use crate::why::StartStep;
 
 /// Source events that may wait for the event loop.
 pub(crate) const EVENT_QUEUE: usize = 1024;
@@ -136,15 +139,28 @@ impl Plan {
     }
 }
 
-/// Runs a changefeed from its checkpoint until it ends.
+/// What a run begins with.
+pub(crate) struct Beginning<'a> {
+    /// Id of the changefeed.
+    pub(crate) id: &'a str,
+    /// Its configuration.
+    pub(crate) info: &'a ChangeFeedInfo,
+    /// Where it goes on.
+    pub(crate) checkpoint_ts: u64,
+    /// Its memory.
+    pub(crate) quota: Arc<MemoryQuota>,
+}
+
+/// Runs a changefeed from its checkpoint until it ends, and tells `note` what it does.
 pub(crate) async fn run_once(
     context: &Arc<Context>,
-    id: &str,
-    info: &ChangeFeedInfo,
-    checkpoint_ts: u64,
+    beginning: Beginning<'_>,
     report: watch::Sender<Report>,
+    note: &(dyn Fn(Phase) + Send + Sync),
     stop: CancellationToken,
 ) -> Result<End, FeedError> {
+    let Beginning { id, info, checkpoint_ts, quota } = beginning;
+    note(Phase::Starting(StartStep::Schema));
     let plan = Plan::new(info)?;
     let schema = load_schema(&context.tikv, checkpoint_ts).await?;
     let signal = Arc::new(Signal::default());
@@ -153,16 +169,18 @@ pub(crate) async fn run_once(
         let topic = plan.kafka.topic.clone();
         move || KafkaSink::connect(config, &topic, spec, signal)
     };
+    note(Phase::Starting(StartStep::Sink));
     let (sink, limit) = tokio::task::spawn_blocking(connect)
         .await
         .map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
-    let memory = usize::try_from(info.config.memory_quota).unwrap_or(usize::MAX).min(context.quota.limit());
-    let quota = context.quota.child(memory);
+    note(Phase::Starting(StartStep::Sorter));
+    let memory = quota.limit();
     let sorter_config = SorterConfig { memory_limit: memory / SORTER_SHARE, ..SorterConfig::default() };
-    let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, quota)?;
+    let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, Arc::clone(&quota))?;
     let settings = plan.settings(info.config.force_replicate, context.time_zone.clone(), limit);
     let run = Arc::new(Run {
         sorter,
+        quota: Arc::clone(&quota),
         schema: RwLock::new(SchemaHistory::new(schema)),
         sink: Arc::new(sink) as Arc<dyn Sink>,
         signal,
@@ -171,8 +189,11 @@ pub(crate) async fn run_once(
         watermark_interval: WATERMARK_INTERVAL,
     });
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
-    let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender));
+    let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender, quota));
     let workers = Arc::clone(&context.workers);
-    let pipeline = Pipeline::new(run, workers, source, events, checkpoint_ts, info.target_ts, report);
+    let (questions, asked) = mpsc::channel(QUESTION_QUEUE);
+    let inbound = Inbound { events, questions: asked };
+    let pipeline = Pipeline::new(run, workers, source, inbound, checkpoint_ts, info.target_ts, report);
+    note(Phase::Running(questions));
     pipeline.run(checkpoint_ts, stop).await
 }

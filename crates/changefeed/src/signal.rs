@@ -65,6 +65,11 @@ impl Signal {
         !self.parked.lock().is_empty()
     }
 
+    /// True if this table waits for room.
+    pub(crate) fn is_parked(&self, table: i64) -> bool {
+        self.parked.lock().contains(&table)
+    }
+
     /// Takes the error, if there is one.
     pub(crate) fn take_error(&self) -> Option<FeedError> {
         self.error.lock().take()

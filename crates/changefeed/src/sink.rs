@@ -2,13 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use kafka_sink::{Health, Producer, ProducerConfig, TopicAdmin, TopicSpec};
 use parking_lot::RwLock;
 
 use crate::FeedError;
-use crate::progress::Batch;
+use crate::progress::Parcel;
 use crate::signal::Signal;
+
+/// Why nothing can be delivered at the moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    /// In words of the client.
+    pub(crate) reason: String,
+    /// Since when, if that is known.
+    pub(crate) since: Option<Instant>,
+}
 
 /// A destination of messages.
 pub(crate) trait Sink: Send + Sync + 'static {
@@ -16,14 +26,14 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// a worker thread.
     fn partitions(&self, topic: &str) -> Result<i32, FeedError>;
 
-    /// Hands over one message. Messages of one partition keep the order of these calls.
+    /// Hands over one message, which belongs to `parcel`. Messages of one partition keep the order of these calls.
     fn send(
         &self,
         topic: &str,
         partition: i32,
         key: Option<&[u8]>,
         value: &[u8],
-        batch: Arc<Batch>,
+        parcel: Arc<Parcel>,
     ) -> Result<(), FeedError>;
 
     /// Bytes that were handed over and are not acknowledged.
@@ -33,7 +43,10 @@ pub(crate) trait Sink: Send + Sync + 'static {
     fn topics(&self) -> Vec<(String, i32)>;
 
     /// Why nothing can be delivered at the moment, if so.
-    fn trouble(&self) -> Option<String>;
+    fn trouble(&self) -> Option<Trouble>;
+
+    /// Where messages go, for people: `host:port` of the brokers.
+    fn destination(&self) -> String;
 
     /// Asks again whether anything can be delivered, after [`Self::trouble`]. May block.
     fn probe(&self);
@@ -45,7 +58,9 @@ pub(crate) trait Sink: Send + Sync + 'static {
 /// Kafka.
 pub(crate) struct KafkaSink {
     /// The producer; taken when the sink closes.
-    producer: RwLock<Option<Producer<Batch>>>,
+    producer: RwLock<Option<Producer<Parcel>>>,
+    /// `host:port` of the brokers, joined by commas.
+    brokers: String,
     /// Administrative connection.
     admin: TopicAdmin,
     /// The topic of the sink URI.
@@ -73,6 +88,7 @@ impl KafkaSink {
         let limit = config.max_message_bytes;
         let producer = Producer::new(&config, move || signal.poke())?;
         let sink = Self {
+            brokers: config.brokers.clone(),
             producer: RwLock::new(Some(producer)),
             admin,
             default_topic: default_topic.to_owned(),
@@ -103,10 +119,10 @@ impl Sink for KafkaSink {
         partition: i32,
         key: Option<&[u8]>,
         value: &[u8],
-        batch: Arc<Batch>,
+        parcel: Arc<Parcel>,
     ) -> Result<(), FeedError> {
         match &*self.producer.read() {
-            Some(producer) => Ok(producer.send(topic, partition, key, value, batch)?),
+            Some(producer) => Ok(producer.send(topic, partition, key, value, parcel)?),
             None => Err(FeedError::new("CDC:ErrKafkaProducerClosed", "kafka producer closed")),
         }
     }
@@ -119,16 +135,21 @@ impl Sink for KafkaSink {
         self.topics.read().iter().map(|(topic, count)| (topic.clone(), *count)).collect()
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<Trouble> {
         let producer = self.producer.read();
         let producer = producer.as_ref()?;
         if producer.is_fatal() {
-            return Some("the kafka producer failed for good and must be replaced".to_owned());
+            let reason = "the kafka producer failed for good and must be replaced".to_owned();
+            return Some(Trouble { reason, since: None });
         }
         match producer.health() {
             Health::Good => None,
-            Health::Down { reason, .. } => Some(reason),
+            Health::Down { since, reason } => Some(Trouble { reason, since: Some(since) }),
         }
+    }
+
+    fn destination(&self) -> String {
+        self.brokers.clone()
     }
 
     fn probe(&self) {

@@ -40,4 +40,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Stops following a table.
     fn unsubscribe(&self, table: i64);
+
+    /// What goes on in the subscription of a table, for people; `None` if there is nothing to tell.
+    fn inspect(&self, _table: i64) -> Option<tikv_cdc::SpanReport> {
+        None
+    }
 }

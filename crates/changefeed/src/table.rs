@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use event_sorter::{Batch as SortedBatch, FetchLimit, SortedRow, Sorter};
+use event_sorter::{Batch as SortedBatch, Charge, FetchLimit, MemoryQuota, SortedRow, Sorter, Stage};
 use parking_lot::{Mutex, RwLock};
 use tidb_schema::SchemaHistory;
 
 use crate::FeedError;
 use crate::encode::{RowEncoder, Settings};
-use crate::progress::{Batch, Progress};
+use crate::progress::{Progress, Shipment, Unacknowledged};
 use crate::signal::Signal;
 use crate::sink::Sink;
 use crate::worker::{Task, WorkerPool};
@@ -22,6 +22,8 @@ const STEP: FetchLimit = FetchLimit { rows: 2048, bytes: 1 << 20 };
 pub(crate) struct Run {
     /// Rows in order.
     pub(crate) sorter: Sorter,
+    /// Memory of the changefeed.
+    pub(crate) quota: Arc<MemoryQuota>,
     /// Schema versions.
     pub(crate) schema: RwLock<SchemaHistory>,
     /// Destination.
@@ -51,6 +53,30 @@ struct Encoding {
     held_back: Vec<SortedRow>,
     /// Reused message buffer.
     buffer: Vec<u8>,
+    /// Memory of the buffer, and of the rows while they are encoded: their places, not their bytes, which are charged
+    /// where they came from.
+    charge: Charge,
+}
+
+impl Encoding {
+    /// Brings the charge up to date, with so many rows in hand.
+    fn count(&mut self, rows: usize) {
+        let rows = rows + self.held_back.capacity();
+        self.charge.resize(rows * std::mem::size_of::<SortedRow>() + self.buffer.capacity());
+    }
+}
+
+/// Where a table is, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Rows up to here may be sent.
+    pub(crate) allowed_ts: u64,
+    /// Rows up to here were handed to the producer.
+    pub(crate) sent_ts: u64,
+    /// Largest commit ts that went into the sorter.
+    pub(crate) newest_ts: u64,
+    /// Age and content of the oldest batch that is not acknowledged.
+    pub(crate) waiting: Option<(Duration, Vec<Unacknowledged>)>,
 }
 
 /// A table of a run.
@@ -95,6 +121,7 @@ impl TablePipe {
                 encoder: RowEncoder::new(id),
                 held_back: Vec::new(),
                 buffer: Vec::new(),
+                charge: run.quota.charge(Stage::Encoder, 0),
             }),
             run,
         })
@@ -103,7 +130,8 @@ impl TablePipe {
     /// Takes rows from the source.
     pub(crate) fn push(&self, rows: Vec<SortedRow>) -> Result<(), FeedError> {
         let Some(newest) = rows.iter().map(|row| row.commit_ts).max() else { return Ok(()) };
-        self.run.sorter.push(self.id, rows)?;
+        // The disk may refuse rows: the pipeline asks before it takes the next events.
+        self.run.sorter.push_anyway(self.id, rows)?;
         self.max_pushed.fetch_max(newest, Ordering::AcqRel);
         Ok(())
     }
@@ -151,6 +179,18 @@ impl TablePipe {
         self.progress.lock().checkpoint()
     }
 
+    /// Where the table is.
+    pub(crate) fn position(&self) -> Position {
+        let progress = self.progress.lock();
+        let oldest = progress.oldest();
+        Position {
+            allowed_ts: self.upper.load(Ordering::Acquire),
+            sent_ts: progress.sent_ts(),
+            newest_ts: self.max_pushed.load(Ordering::Acquire),
+            waiting: oldest.map(|batch| (batch.age(), batch.unacknowledged())),
+        }
+    }
+
     /// Encodes and sends one batch.
     fn send_some(&self) -> Result<Step, FeedError> {
         let upper = self.upper.load(Ordering::Acquire);
@@ -173,16 +213,18 @@ impl TablePipe {
     fn send(&self, sorted: SortedBatch) -> Result<(), FeedError> {
         let Some(first) = sorted.rows.first() else { return Ok(()) };
         let signal = Arc::clone(&self.run.signal);
-        let batch =
-            Batch::open(self.id, first.commit_ts, sorted.complete_ts.max(first.commit_ts - 1), signal);
-        self.progress.lock().begin(Arc::clone(&batch));
+        let complete_ts = sorted.complete_ts.max(first.commit_ts - 1);
+        let mut shipment = Shipment::open(self.id, first.commit_ts, complete_ts, signal);
+        self.progress.lock().begin(Arc::clone(shipment.batch()));
         let encoding = &mut *self.encoding.lock();
+        encoding.count(sorted.rows.capacity());
         let mut transactions = sorted.transactions().peekable();
         while let Some(rows) = transactions.next() {
             let ends = transactions.peek().is_some() || sorted.ends_transaction;
-            self.send_transaction(rows, ends, encoding, &batch)?;
+            self.send_transaction(rows, ends, encoding, &mut shipment)?;
         }
-        batch.seal();
+        encoding.count(0);
+        shipment.seal(&self.run.quota);
         Ok(())
     }
 
@@ -192,19 +234,19 @@ impl TablePipe {
         rows: &[SortedRow],
         ends: bool,
         encoding: &mut Encoding,
-        batch: &Arc<Batch>,
+        shipment: &mut Shipment,
     ) -> Result<(), FeedError> {
-        let Encoding { encoder, held_back, buffer } = encoding;
+        let Encoding { encoder, held_back, buffer, .. } = encoding;
         let Some(first) = rows.first() else { return Ok(()) };
         if encoder.prepare(first.commit_ts, &self.run)? {
             for row in rows {
-                if encoder.send(row, buffer, &self.run, batch)? {
+                if encoder.send(row, buffer, &self.run, shipment)? {
                     held_back.push(SortedRow { old_value: bytes::Bytes::new(), ..row.clone() });
                 }
             }
             if ends {
                 for row in held_back.drain(..) {
-                    encoder.send_insert(&row, buffer, &self.run, batch)?;
+                    encoder.send_insert(&row, buffer, &self.run, shipment)?;
                 }
             }
         }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use event_sorter::SortedRow;
+use event_sorter::{MemoryQuota, SortedRow};
 use parking_lot::Mutex;
 use tidb_codec::key::record_range;
 use tikv_cdc::{
-    CdcClient, SpanEvent, SpanReceiver, SpanRequest, SpanSender, SubscriptionHandle, span_channel,
+    CdcClient, SpanEvent, SpanReceiver, SpanReport, SpanRequest, SpanSender, SubscriptionHandle,
+    span_channel_within,
 };
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -45,9 +46,13 @@ static NEXT_BASE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::n
 const BASE_STEP: u64 = 1 << 32;
 
 impl TikvSource {
-    /// A source whose events go to `events`.
-    pub(crate) fn new(cdc: Arc<CdcClient>, events: mpsc::Sender<SourceEvent>) -> Self {
-        let (sender, receiver) = span_channel(CHANNEL_BYTES);
+    /// A source whose events go to `events`; what it receives is charged to `quota`.
+    pub(crate) fn new(
+        cdc: Arc<CdcClient>,
+        events: mpsc::Sender<SourceEvent>,
+        quota: Arc<MemoryQuota>,
+    ) -> Self {
+        let (sender, receiver) = span_channel_within(CHANNEL_BYTES, quota);
         let tables = Tables::default();
         let base = NEXT_BASE.fetch_add(BASE_STEP, std::sync::atomic::Ordering::Relaxed);
         let pump = tokio::spawn(pump(receiver, Arc::clone(&tables), events.clone(), base));
@@ -82,6 +87,10 @@ impl Source for TikvSource {
             self.tables.lock().remove(&id);
             drop(handle);
         }
+    }
+
+    fn inspect(&self, table: i64) -> Option<SpanReport> {
+        self.handles.lock().get(&table).map(|(_, handle)| handle.inspect())
     }
 }
 

@@ -179,7 +179,12 @@ impl MemoryQuota {
     /// [`CRITICAL_SHARE`]. It must be
     /// quick, and is forgotten when the caller drops it.
     pub(crate) fn on_high(&self, callback: &Arc<dyn Fn() + Send + Sync>) {
-        self.on_high.lock().push(Arc::downgrade(callback));
+        {
+            let mut known = self.on_high.lock();
+            // A quota may outlive many of those that make room in it.
+            known.retain(|callback| callback.strong_count() > 0);
+            known.push(Arc::downgrade(callback));
+        }
         if let Some(parent) = &self.parent {
             parent.on_high(callback);
         }

@@ -117,6 +117,13 @@ impl Sorter {
         {
             return Err(failure);
         }
+        self.push_anyway(table, rows)
+    }
+
+    /// Like [`push`](Self::push), but takes the rows although the disk refuses others: for a caller that has them in
+    /// its hands already, takes a bounded number at a time, and asks [`until_writable`](Self::until_writable) before
+    /// it takes more.
+    pub fn push_anyway(&self, table: i64, rows: Vec<SortedRow>) -> Result<(), SorterError> {
         self.table(table)?.push(rows)?;
         self.spiller.kick_if_high();
         Ok(())
@@ -211,7 +218,7 @@ pub struct UntilWritable {
 
 impl UntilWritable {
     /// The outcome, if there is one now.
-    fn outcome(&self) -> Option<Result<(), SorterError>> {
+    pub fn outcome(&self) -> Option<Result<(), SorterError>> {
         if self.account.weight() <= self.account.limit {
             return Some(Ok(()));
         }

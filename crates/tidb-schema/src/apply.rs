@@ -52,13 +52,15 @@ impl SchemaSnapshot {
         if (finished_ts, job.schema_version()) <= (self.ts, self.applied_version) {
             return Some(IgnoreReason::Applied);
         }
-        if job.action == ActionType::CREATE_TABLE {
-            let existing = job.table_info().and_then(|info| self.table(info.id));
-            if existing.is_some_and(|table| table.info.state.is_public()) {
-                return Some(IgnoreReason::Duplicate);
+        let exists = |info: &TableInfo| self.table(info.id).is_some_and(|table| table.info.state.is_public());
+        let is_duplicate = match job.action {
+            ActionType::CREATE_TABLE => job.table_info().is_some_and(exists),
+            ActionType::CREATE_TABLES => {
+                !job.table_infos().is_empty() && job.table_infos().iter().all(exists)
             }
-        }
-        None
+            _ => false,
+        };
+        is_duplicate.then_some(IgnoreReason::Duplicate)
     }
 }
 

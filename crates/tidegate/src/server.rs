@@ -243,10 +243,18 @@ fn settings(
         gc_ttl_seconds,
         time_zone: time_zone(args.tz.or(file.tz).as_deref().unwrap_or("System"))?,
         session_ttl: Duration::from_secs(session_ttl),
-        memory_quota: file.memory_quota.and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_MEMORY_QUOTA),
+        memory_quota: memory_quota(file.memory_quota),
         build: BuildInfo { compatible_version: COMPATIBLE_VERSION.to_owned(), git_hash: GIT_HASH.to_owned() },
         set_log_level,
     })
+}
+
+/// Memory of all changefeeds, bytes; as for a changefeed, 0 stands for the default.
+fn memory_quota(set: Option<u64>) -> usize {
+    match set {
+        None | Some(0) => DEFAULT_MEMORY_QUOTA,
+        Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+    }
 }
 
 /// An address that may hold a host name.
@@ -300,5 +308,22 @@ pub(crate) async fn wait_for_signal() {
                 tracing::warn!(%error, "no Ctrl-C handler");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_quota_is_512_mib_unless_the_file_says_otherwise() {
+        let quota = |text: &str| {
+            let (file, unknown): (ServerFile, _) = toml_unknown_keys(text).expect("TOML");
+            assert!(unknown.is_empty());
+            memory_quota(file.memory_quota)
+        };
+        assert_eq!(quota(""), 536_870_912);
+        assert_eq!(quota("memory-quota = 0"), 536_870_912);
+        assert_eq!(quota("memory-quota = 1048576"), 1_048_576);
     }
 }

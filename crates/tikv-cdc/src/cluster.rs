@@ -1,7 +1,7 @@
 //! What the change feeds need of the rest of the cluster.
 
 use futures::future::BoxFuture;
-use tikv_client::{ChannelPool, TikvClient};
+use tikv_client::{ChannelPool, LiveLock, TikvClient};
 use tikv_proto::metapb;
 use tonic::transport::Channel;
 
@@ -36,8 +36,8 @@ impl RegionRoute {
 pub struct LockReport {
     /// Locks removed, because their transactions had ended.
     pub resolved: usize,
-    /// Start ts of transactions that are alive and hold locks.
-    pub alive: Vec<u64>,
+    /// Transactions that are alive and hold locks, by start ts.
+    pub alive: Vec<LiveLock>,
 }
 
 /// The cluster as the change feeds see it. Implemented for [`TikvClient`]; tests bring their own.

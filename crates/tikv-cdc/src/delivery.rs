@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use event_sorter::MemoryQuota;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -73,6 +74,8 @@ struct Shared {
     senders: AtomicUsize,
     /// Tells the channel from others.
     id: u64,
+    /// What the frames of its spans are charged to; `None` for the client's own.
+    quota: Option<Arc<MemoryQuota>>,
 }
 
 /// Channels made so far.
@@ -88,6 +91,17 @@ fn weight(rows: &[RowChange]) -> usize {
 /// Makes a channel for the events of many spans. `capacity` is in bytes of rows; it may be exceeded by one frame per
 /// stream.
 pub fn span_channel(capacity: usize) -> (SpanSender, SpanReceiver) {
+    channel(capacity, None)
+}
+
+/// The same for a consumer with a memory quota of its own, usually a part of the client's: what is received for its
+/// spans is charged to that, and its streams stop being read when it is used up.
+pub fn span_channel_within(capacity: usize, quota: Arc<MemoryQuota>) -> (SpanSender, SpanReceiver) {
+    channel(capacity, Some(quota))
+}
+
+/// Makes a channel.
+fn channel(capacity: usize, quota: Option<Arc<MemoryQuota>>) -> (SpanSender, SpanReceiver) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
         filled: Notify::new(),
@@ -96,6 +110,7 @@ pub fn span_channel(capacity: usize) -> (SpanSender, SpanReceiver) {
         capacity: capacity.max(1),
         senders: AtomicUsize::new(1),
         id: CHANNELS.fetch_add(1, Ordering::Relaxed),
+        quota,
     });
     (SpanSender { shared: Arc::clone(&shared) }, SpanReceiver { shared })
 }
@@ -110,6 +125,11 @@ impl SpanSender {
     /// Identity of the channel.
     pub(crate) fn channel(&self) -> u64 {
         self.shared.id
+    }
+
+    /// What the frames of its spans are charged to, if it is not the client's quota.
+    pub(crate) fn quota(&self) -> Option<&Arc<MemoryQuota>> {
+        self.shared.quota.as_ref()
     }
 
     /// Opens an inbox.

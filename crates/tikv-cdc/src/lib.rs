@@ -11,8 +11,9 @@
 //! # Memory
 //!
 //! Rows are slices of received frames. A frame is charged to the [`MemoryQuota`](event_sorter::MemoryQuota) of the
-//! client from its arrival until its last row is dropped, wherever that is. When the quota is used up, or the consumer
-//! falls behind, streams are not read, and the flow control of HTTP/2 stops the stores.
+//! client, or to that of its consumer ([`span_channel_within`]), from its arrival until its last row is dropped,
+//! wherever that is. When the quota is used up, or the consumer falls behind, streams are not read, and the flow
+//! control of HTTP/2 stops the stores. Streams are never shared between consumers, so each frame has one of them.
 
 mod backoff;
 mod client;
@@ -37,9 +38,10 @@ mod tso;
 
 pub use client::{CdcClient, CdcConfig, SpanRequest, SubscriptionHandle};
 pub use cluster::{Cluster, LockReport, RegionRoute, TikvCluster};
-pub use delivery::{SpanEvent, SpanReceiver, SpanSender, span_channel};
+pub use delivery::{SpanEvent, SpanReceiver, SpanSender, span_channel, span_channel_within};
 pub use error::{CdcError, ClusterError};
 pub use failure::FailureKind;
 pub use metrics::CdcMetrics;
 pub use report::{ErrorReport, RegionReport, RegionStage, SpanReport};
 pub use row::{Op, RowChange};
+pub use tikv_client::LiveLock;

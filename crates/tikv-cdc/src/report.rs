@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tikv_client::LiveLock;
+
 use crate::failure::FailureKind;
 use crate::key_range::KeyRange;
 
@@ -48,8 +50,10 @@ pub struct RegionReport {
     pub stage: Option<RegionStage>,
     /// For how long.
     pub stage_for: Option<Duration>,
-    /// Start ts of live transactions that held locks when that was looked at last.
-    pub live_locks: Vec<u64>,
+    /// How long ago its locks were looked at; that happens only while its resolved ts stands still.
+    pub locks_checked: Option<Duration>,
+    /// Live transactions whose locks were found then and still hold the resolved ts, oldest first.
+    pub live_locks: Vec<LiveLock>,
 }
 
 /// A subscription.

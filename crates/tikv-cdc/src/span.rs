@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tikv_client::LiveLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
@@ -16,6 +17,9 @@ use crate::key_range::KeyRange;
 use crate::range_lock::{LockId, LockOutcome, RangeLock};
 use crate::report::{RegionReport, RegionStage, SpanReport};
 use crate::row::RowChange;
+
+/// Live locks of a region that are kept for [`SpanReport`]; the oldest are those that count.
+const LIVE_LOCKS_KEPT: usize = 16;
 
 /// A region that could not be locked yet, and how often it was tried.
 type Candidate = (RegionRoute, Backoff);
@@ -63,7 +67,7 @@ struct Region {
     /// When its locks were looked at.
     locks_checked: Option<Instant>,
     /// Transactions that were alive then.
-    live_locks: Vec<u64>,
+    live_locks: Vec<LiveLock>,
 }
 
 /// An error that was handled, for [`SpanReport`].
@@ -331,7 +335,8 @@ impl Span {
     }
 
     /// Remembers which transactions hold locks in a region.
-    pub(crate) fn note_live_locks(&self, lock: LockId, alive: Vec<u64>) {
+    pub(crate) fn note_live_locks(&self, lock: LockId, mut alive: Vec<LiveLock>) {
+        alive.truncate(LIVE_LOCKS_KEPT);
         if let Some(region) = self.state.lock().regions.get_mut(&lock) {
             region.live_locks = alive;
         }
@@ -380,7 +385,17 @@ impl Span {
                 store: region.map(|region| region.route.store_address.clone()),
                 stage: region.map(|region| region.stage),
                 stage_for: region.map(|region| now.saturating_duration_since(region.since)),
-                live_locks: region.map(|region| region.live_locks.clone()).unwrap_or_default(),
+                locks_checked: region
+                    .and_then(|region| region.locks_checked)
+                    .map(|at| now.saturating_duration_since(at)),
+                // A lock holds the resolved ts at or below the start of its transaction: others have gone since.
+                live_locks: region
+                    .map(|region| region.live_locks.iter())
+                    .into_iter()
+                    .flatten()
+                    .filter(|lock| lock.start_ts >= piece.resolved_ts)
+                    .cloned()
+                    .collect(),
             }
         });
         report

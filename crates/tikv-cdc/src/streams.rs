@@ -50,7 +50,9 @@ impl Streams {
             return stream.sender.clone();
         }
         let load = Arc::new(AtomicUsize::new(1));
-        let sender = start(feeds, key.clone(), Arc::clone(&load));
+        // A stream belongs to one channel, and with it to one consumer.
+        let quota = Arc::clone(claim.span.sender.quota().unwrap_or(&feeds.quota));
+        let sender = start(feeds, key.clone(), Arc::clone(&load), quota);
         open.insert(key, Open { sender: sender.clone(), load });
         sender
     }

@@ -28,7 +28,7 @@ pub use channel::{ChannelPool, MAX_MESSAGE_BYTES};
 pub use client::{ClientConfig, TikvClient};
 pub use error::{Error, KeyText, Result};
 pub use etcd::EtcdClient;
-pub use lock_resolver::{LockResolver, ResolvedLocks};
+pub use lock_resolver::{LiveLock, LockResolver, ResolvedLocks};
 pub use pd::PdClient;
 pub use region::{Region, RegionId};
 pub use region_cache::RegionCache;

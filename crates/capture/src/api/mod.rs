@@ -7,6 +7,7 @@ mod forward;
 mod models;
 mod system;
 mod tables;
+mod why;
 
 use std::sync::Arc;
 
@@ -63,6 +64,8 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/changefeeds/{id}/status", get(changefeeds::status))
         .route("/changefeeds/{id}/synced", get(changefeeds::synced))
         .route("/changefeeds/{id}/meta_info", get(changefeeds::query))
+        .route("/changefeeds/{id}/why", get(why::why))
+        .route("/changefeeds/{id}/memory", get(why::memory))
         .route("/processors", get(captures::processors))
         .route("/verify_table", post(tables::verify))
         .route("/get_all_tables", post(tables::verify))

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::FeedError;
-use crate::progress::Batch;
-use crate::sink::Sink;
+use crate::progress::Parcel;
+use crate::sink::{Sink, Trouble};
 
 /// A message that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Sink for MemorySink {
         partition: i32,
         key: Option<&[u8]>,
         value: &[u8],
-        batch: Arc<Batch>,
+        parcel: Arc<Parcel>,
     ) -> Result<(), FeedError> {
         let key = key.map(<[u8]>::to_vec);
         let watermark = if key.is_none() { watermark_ts(value) } else { None };
@@ -110,7 +110,7 @@ impl Sink for MemorySink {
         if watermark.is_some() {
             self.watermark.notify_one();
         }
-        batch.acknowledge(value.len(), Ok(()));
+        parcel.acknowledge(value.len(), Ok(()));
         Ok(())
     }
 
@@ -122,8 +122,12 @@ impl Sink for MemorySink {
         self.state.lock().topics.iter().map(|(topic, count)| (topic.clone(), *count)).collect()
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<Trouble> {
         None
+    }
+
+    fn destination(&self) -> String {
+        "memory".to_owned()
     }
 
     fn probe(&self) {}

@@ -23,7 +23,7 @@ pub use tape::{Tape, TapeRegion};
 pub use tape_source::Order;
 
 use crate::FeedError;
-use crate::pipeline::{Pipeline, Report};
+use crate::pipeline::{Inbound, Pipeline, Report};
 use crate::run_once::{EVENT_QUEUE, Plan};
 use crate::signal::Signal;
 use crate::sink::Sink;
@@ -92,8 +92,10 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
     let sink = Arc::new(MemorySink::new(&plan.kafka.topic, replay.partitions));
     let limit = plan.kafka.max_message_bytes;
     let sorter_config = SorterConfig { memory_limit: SORTER_MEMORY, ..SorterConfig::default() };
+    let quota = MemoryQuota::new(2 * SORTER_MEMORY);
     let run = Arc::new(Run {
-        sorter: Sorter::open(&replay.scratch, sorter_config, MemoryQuota::new(2 * SORTER_MEMORY))?,
+        sorter: Sorter::open(&replay.scratch, sorter_config, Arc::clone(&quota))?,
+        quota,
         schema: RwLock::new(SchemaHistory::new(schema)),
         sink: Arc::clone(&sink) as Arc<dyn Sink>,
         signal: Arc::new(Signal::default()),
@@ -109,8 +111,10 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
     let source = Arc::new(TapeSource::new(replay.tape, replay.order, sender));
     let (report, mut progress) =
         watch::channel(Report { checkpoint_ts: replay.start_ts, ..Report::default() });
+    // Nobody asks.
+    let inbound = Inbound { events, questions: mpsc::channel(1).1 };
     let pipeline =
-        Pipeline::new(run, Arc::new(workers), source, events, replay.start_ts, replay.target_ts, report);
+        Pipeline::new(run, Arc::new(workers), source, inbound, replay.start_ts, replay.target_ts, report);
     let stop = CancellationToken::new();
     let mut running = tokio::spawn(pipeline.run(replay.start_ts, stop.clone()));
     let ended = tokio::select! {

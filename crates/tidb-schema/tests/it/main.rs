@@ -6,4 +6,5 @@ mod apply;
 mod history;
 mod jobs;
 mod json;
+mod older_jobs;
 mod recordings;

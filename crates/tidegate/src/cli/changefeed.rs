@@ -38,6 +38,8 @@ pub(crate) enum ChangefeedCommand {
         #[arg(short, long)]
         simple: bool,
     },
+    /// Tell what holds the checkpoint of a changefeed, since when, and what would free it.
+    Why(IdArgs),
     /// Pause a changefeed.
     Pause(IdArgs),
     /// Resume a paused changefeed.
@@ -99,6 +101,11 @@ pub(super) async fn run(command: ChangefeedCommand, connection: &Connection) -> 
         ChangefeedCommand::Query { id, simple } => {
             let id = id.require("cli changefeed query")?;
             query(&ApiClient::connect(connection).await?, &id, simple).await
+        }
+        ChangefeedCommand::Why(id) => {
+            let id = id.require("cli changefeed why")?;
+            let client = ApiClient::connect(connection).await?;
+            Ok(print_json(&client.get(&format!("/api/v2/changefeeds/{id}/why")).await?)?)
         }
         ChangefeedCommand::Pause(id) => {
             let id = id.require("cli changefeed pause")?;

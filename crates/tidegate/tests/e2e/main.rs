@@ -16,6 +16,7 @@ mod concurrent_split;
 mod consuming;
 mod crash;
 mod demo;
+mod disk_full;
 mod life_cycle;
 mod load;
 mod programs;
@@ -28,6 +29,7 @@ mod topic;
 mod verify;
 mod wait;
 mod walk_through;
+mod why;
 mod wrong_input;
 
 /// How the program reads events: the tests read them in the same way.

@@ -49,6 +49,8 @@ async fn a_standby_forwards_requests_and_takes_over_when_the_owner_is_killed() {
     client.query("CREATE TABLE test.t (id INT PRIMARY KEY)").await.expect("created");
     client.query("INSERT INTO test.t VALUES (1)").await.expect("inserted");
     api.wait_caught_up("feed").await;
+    assert_eq!(api.get("/api/v2/changefeeds/feed/why").await.ok()["id"], "feed");
+    assert_eq!(api.get("/api/v2/changefeeds/feed/memory").await.ok()["id"], "feed");
     owner.kill().await.expect("killed");
     client.query("INSERT INTO test.t VALUES (2)").await.expect("inserted");
     until("the standby is the owner", ELECTION, async || {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use event_sorter::MemoryQuota;
 use tikv_proto::cdcpb::change_data_request::{Deregister, KvApi, Register, Request};
 use tikv_proto::cdcpb::{ChangeDataRequest, Header, ScanPriority};
 use tikv_proto::kvrpcpb::ExtraOp;
@@ -100,6 +101,8 @@ struct Stream {
     feeds: Arc<Feeds>,
     /// Which stream.
     key: StreamKey,
+    /// What is received is charged to this.
+    quota: Arc<MemoryQuota>,
     /// What to do.
     commands: mpsc::Receiver<Command>,
     /// The gRPC stream.
@@ -123,12 +126,18 @@ struct Stream {
 }
 
 /// Starts the task of a stream and returns the way to it.
-pub(crate) fn start(feeds: &Arc<Feeds>, key: StreamKey, load: Arc<AtomicUsize>) -> mpsc::Sender<Command> {
+pub(crate) fn start(
+    feeds: &Arc<Feeds>,
+    key: StreamKey,
+    load: Arc<AtomicUsize>,
+    quota: Arc<MemoryQuota>,
+) -> mpsc::Sender<Command> {
     let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let stream = Stream {
-        registrations: Registrations::new(feeds.metrics.clone(), Arc::clone(&feeds.quota)),
+        registrations: Registrations::new(feeds.metrics.clone(), Arc::clone(&quota)),
         feeds: Arc::clone(feeds),
         key,
+        quota,
         commands,
         link: Link::Down,
         admission: Admission::default(),
@@ -229,8 +238,8 @@ impl Stream {
             && self.admission.len() > 0
             && self.scan_room.is_none()
         {
-            if self.registrations.scanning() > 0 && self.feeds.quota.pressure() >= SCAN_SHARE {
-                self.scan_room = Some(Box::pin(self.feeds.quota.until_below(SCAN_SHARE)));
+            if self.registrations.scanning() > 0 && self.quota.pressure() >= SCAN_SHARE {
+                self.scan_room = Some(Box::pin(self.quota.until_below(SCAN_SHARE)));
                 return;
             }
             let Some((claim, checkpoint_ts)) = self.admission.pop() else { return };
@@ -299,8 +308,7 @@ impl Stream {
         }
         match self.feeds.cluster.channel(&self.key.address, self.key.lane.connection()) {
             Ok(channel) => {
-                let quota = Arc::clone(&self.feeds.quota);
-                self.link = Link::open(channel, self.key.lane.protocol(), quota);
+                self.link = Link::open(channel, self.key.lane.protocol(), Arc::clone(&self.quota));
             }
             Err(error) => self.lost(Failure::Connect(error.to_string())),
         }
@@ -361,7 +369,7 @@ impl Stream {
     ///
     /// Prewrites do not count: to be rid of them, their commits must be read.
     fn look_for_room(&mut self) {
-        let quota = &self.feeds.quota;
+        let quota = &self.quota;
         if let Some(sender) = self.registrations.take_full() {
             self.room = Some(Box::pin(sender.until_room()));
         } else if quota.pressure_without(event_sorter::Stage::Prewrites) >= READ_SHARE {

@@ -12,7 +12,7 @@ use tikv_proto::cdcpb::{ClusterIdMismatch, Compatibility, Congested, DuplicateRe
 use tikv_proto::{errorpb, metapb};
 use tonic::Status;
 
-use crate::fake::{FakeStore, Harness, entries, frame, initialized, peer, row};
+use crate::fake::{FakeStore, Harness, entries, frame, initialized, live_lock, peer, row};
 
 /// The error "not leader".
 fn not_leader(leader: Option<metapb::Peer>) -> Error {
@@ -504,6 +504,46 @@ async fn a_used_up_quota_stops_the_stream_until_rows_are_dropped() {
 }
 
 #[tokio::test]
+async fn a_consumer_with_a_quota_of_its_own_is_charged_and_stopped_alone() {
+    let mut store = FakeStore::start(1).await;
+    let mut test = Harness::new();
+    test.cluster.region(1, 1, "", "", &store);
+    let own = test.quota.child(500_000);
+    let (sender, mut receiver) = tikv_cdc::span_channel_within(64 << 20, std::sync::Arc::clone(&own));
+    let small = SpanRequest { id: 7, start: vec![b'a'], end: vec![b'z'], start_ts: 10, filter_loop: false };
+    let _small = test.client.subscribe(small, &sender).unwrap();
+    let mut stream = store.stream().await;
+    let request = stream.request().await;
+    let _other = test.subscribe(1, "a", "z", 10);
+    let mut other_stream = store.stream().await;
+    let other_request = other_stream.request().await;
+    let value = "v".repeat(100_000);
+    let committed = |number: u64| vec![row(LogType::Committed, 100 + number, 1000 + number, "k", &value)];
+    for number in 0..8 {
+        stream.rows(&request, committed(number)).await;
+    }
+    let mut held = Vec::new();
+    while held.len() < 5 {
+        let event = tokio::time::timeout(crate::fake::PATIENCE, receiver.recv()).await;
+        match event.expect("in time").expect("open").1 {
+            SpanEvent::Rows(rows) => held.extend(rows),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(own.used_by(Stage::Frames) >= 500_000, "{own:?}");
+    assert_eq!(own.used(), test.quota.used(), "what one consumer holds counts for all");
+    let more = tokio::time::timeout(Duration::from_millis(300), receiver.recv()).await;
+    assert!(more.is_err(), "frames are read although this consumer's memory is used up");
+    other_stream.rows(&other_request, committed(0)).await;
+    assert_eq!(test.rows().await.len(), 1, "the other consumer is read");
+    held.clear();
+    assert!(matches!(
+        tokio::time::timeout(crate::fake::PATIENCE, receiver.recv()).await.expect("in time"),
+        Some((7, SpanEvent::Rows(_)))
+    ));
+}
+
+#[tokio::test]
 async fn stale_locks_are_resolved_when_the_resolved_ts_stands_still() {
     let mut store = FakeStore::start(1).await;
     let mut test = Harness::new();
@@ -523,7 +563,12 @@ async fn stale_locks_are_resolved_when_the_resolved_ts_stands_still() {
     test.until("locks are resolved", |test| !test.cluster.resolved.lock().is_empty()).await;
     let resolved = test.cluster.resolved.lock().clone();
     assert_eq!(resolved, [(KeyRange::encode(b"a", b"m"), start_ts + 5 * second)]);
-    test.until("live locks are told", |_| handle.inspect().slowest.unwrap().live_locks == [7]).await;
+    // The one that started at 7 cannot be what holds the resolved ts.
+    let expected = [live_lock(start_ts + 5 * second)];
+    test.until("live locks are told", |_| handle.inspect().slowest.unwrap().live_locks == expected).await;
+    stream.resolved(&[&left], start_ts + 6 * second).await;
+    test.resolved().await;
+    assert_eq!(handle.inspect().slowest.unwrap().live_locks, [], "the resolved ts has passed it");
 }
 
 #[tokio::test]

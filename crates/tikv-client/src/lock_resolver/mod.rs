@@ -24,6 +24,19 @@ const KEYS_PER_RESOLVE: usize = 256;
 /// Shortest wait for a live lock whose end is near.
 const MIN_LOCK_WAIT: Duration = Duration::from_millis(1);
 
+/// A lock of a transaction that is alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveLock {
+    /// Start timestamp of the transaction.
+    pub start_ts: u64,
+    /// Raw primary key: the transaction is committed when this key is.
+    pub primary: Bytes,
+    /// A raw key that it holds in the range.
+    pub key: Bytes,
+    /// How long the transaction may live, from its start; a client that is there makes it longer now and then.
+    pub ttl: Duration,
+}
+
 /// What became of the locks of a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolvedLocks {
@@ -31,8 +44,8 @@ pub struct ResolvedLocks {
     pub found: usize,
     /// Locks removed, their transactions having ended.
     pub resolved: usize,
-    /// Start timestamps of transactions that are still alive, ascending.
-    pub alive: Vec<u64>,
+    /// Transactions that are still alive, each with one of its locks, by start timestamp.
+    pub alive: Vec<LiveLock>,
 }
 
 /// What clearing the way for an operation has led to.
@@ -90,8 +103,8 @@ impl LockResolver {
                 _ => region.raw_end.clone(),
             };
             if next.is_empty() || (!end.is_empty() && next[..] >= *end) {
-                total.alive.sort_unstable();
-                total.alive.dedup();
+                total.alive.sort_by_key(|lock| lock.start_ts);
+                total.alive.dedup_by_key(|lock| lock.start_ts);
                 return Ok(total);
             }
         }
@@ -105,7 +118,12 @@ impl LockResolver {
         for (_, locks) in by_transaction(&locks) {
             let Some(first) = locks.first() else { continue };
             match self.status(first, 0, now, &mut backoff).await? {
-                TxnStatus::Alive { .. } | TxnStatus::Passable { .. } => total.alive.push(first.lock_version),
+                TxnStatus::Alive { ttl } | TxnStatus::Passable { ttl } => total.alive.push(LiveLock {
+                    start_ts: first.lock_version,
+                    primary: first.primary_lock.clone(),
+                    key: first.key.clone(),
+                    ttl: Duration::from_millis(ttl),
+                }),
                 TxnStatus::Ended { commit_ts } => {
                     self.remove(&locks, commit_ts, &mut backoff).await?;
                     total.resolved += locks.len();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tikv_client::{Error, LockOptions, Timestamp};
+use tikv_client::{Error, LiveLock, LockOptions, Timestamp};
 use tikv_proto::kvrpcpb as pb;
 use tikv_proto::tikvpb::tikv_client::TikvClient as Store;
 use tonic::transport::Channel;
@@ -134,7 +134,13 @@ async fn resolving_a_range_removes_ended_locks_and_reports_live_ones() {
     let older = cluster.client.lock_resolver().resolve_locks(b"", b"", dead.start_ts - 1).await.unwrap();
     assert_eq!(older.found, 0);
     let all = cluster.client.lock_resolver().resolve_locks(b"", b"", now).await.unwrap();
-    assert_eq!((all.found, all.resolved, all.alive), (3, 2, vec![live.start_ts]));
+    let expected = LiveLock {
+        start_ts: live.start_ts,
+        primary: "x".into(),
+        key: "x".into(),
+        ttl: Duration::from_secs(60),
+    };
+    assert_eq!((all.found, all.resolved, all.alive), (3, 2, vec![expected]));
     let again = cluster.client.lock_resolver().resolve_locks(b"", b"w", now).await.unwrap();
     assert_eq!(again.found, 0);
 }

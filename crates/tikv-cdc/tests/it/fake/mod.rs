@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tikv_cdc::key_range::KeyRange;
 use tikv_cdc::{
-    CdcClient, CdcConfig, CdcMetrics, Cluster, ClusterError, LockReport, RegionRoute, SpanEvent,
+    CdcClient, CdcConfig, CdcMetrics, Cluster, ClusterError, LiveLock, LockReport, RegionRoute, SpanEvent,
     SpanReceiver, SpanRequest, SpanSender, SubscriptionHandle, span_channel,
 };
 use tikv_proto::cdcpb::change_data_server::{ChangeData, ChangeDataServer};
@@ -29,6 +29,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A lock of the transaction that started at `start_ts`.
+pub(crate) fn live_lock(start_ts: u64) -> LiveLock {
+    let (primary, key) = (Bytes::from_static(b"primary"), Bytes::from_static(b"key"));
+    LiveLock { start_ts, primary, key, ttl: Duration::from_secs(3) }
+}
 
 /// A stream that a client opened.
 pub(crate) struct FakeStream {
@@ -327,7 +333,7 @@ impl Cluster for FakeCluster {
 
     fn resolve_locks(&self, range: KeyRange, max_ts: u64) -> BoxFuture<'_, Result<LockReport, ClusterError>> {
         self.resolved.lock().push((range, max_ts));
-        Box::pin(async move { Ok(LockReport { resolved: 1, alive: vec![7] }) })
+        Box::pin(async move { Ok(LockReport { resolved: 1, alive: vec![live_lock(7), live_lock(max_ts)] }) })
     }
 }
 
