@@ -16,6 +16,7 @@ use tikv_proto::pdpb;
 use crate::cluster::Cluster;
 use crate::config::VERSION;
 use crate::node::{Node, unix_seconds};
+use crate::region_label;
 use crate::service::pd::PdService;
 
 /// Copies of a region: one store, one copy.
@@ -35,6 +36,9 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/pd/api/v1/config", get(config))
         .route("/pd/api/v1/config/replicate", get(replicate))
         .route("/pd/api/v1/config/cluster-version", get(cluster_version))
+        .route("/pd/api/v1/config/region-label/rules", get(region_label::list).patch(region_label::patch))
+        .route("/pd/api/v1/config/region-label/rule/{id}", get(region_label::one))
+        .route("/pd/api/v1/min-resolved-ts", get(min_resolved_ts))
         .route("/pd/api/v1/gc/safepoint", get(safepoints))
         .route("/pd/api/v1/stats/region", get(region_stats))
         .fallback(not_found)
@@ -276,6 +280,12 @@ async fn safepoints(State(node): State<Arc<Node>>) -> Json<Value> {
         (services, state.gc.safe_point())
     });
     Json(json!({ "service_gc_safe_points": services, "gc_safe_point": safe_point }))
+}
+
+/// The smallest resolved ts: what PD says while stores are not asked to report theirs (an interval of zero). Clients
+/// then ask the stores.
+async fn min_resolved_ts() -> Json<Value> {
+    Json(json!({ "min_resolved_ts": 0, "persist_interval": "0s", "stores_min_resolved_ts": null }))
 }
 
 /// Number of regions.

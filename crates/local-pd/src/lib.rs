@@ -13,6 +13,7 @@ mod http;
 mod journal;
 mod node;
 mod record;
+mod region_label;
 mod server;
 mod service;
 mod state;

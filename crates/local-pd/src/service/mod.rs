@@ -7,4 +7,5 @@ pub(crate) mod gc;
 pub(crate) mod health;
 pub(crate) mod pd;
 pub(crate) mod regions;
+pub(crate) mod settings;
 pub(crate) mod streams;

@@ -25,7 +25,7 @@ pub(crate) struct PdService {
 }
 
 /// A stream of answers.
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Why a call failed: in the answer's header, or as a status.
 #[derive(Debug)]
@@ -109,6 +109,7 @@ impl PdService {
 
 #[tonic::async_trait]
 impl Pd for PdService {
+    type WatchGlobalConfigStream = Answers<pb::WatchGlobalConfigResponse>;
     type TsoStream = Answers<pb::TsoResponse>;
     type RegionHeartbeatStream = Answers<pb::RegionHeartbeatResponse>;
 
@@ -375,5 +376,25 @@ impl Pd for PdService {
     ) -> Result<Response<pb::GetGcStateResponse>, Status> {
         self.check(request.get_ref().header.as_ref())?;
         self.gc_state(request.into_inner()).await
+    }
+    async fn store_global_config(
+        &self,
+        request: Request<pb::StoreGlobalConfigRequest>,
+    ) -> Result<Response<pb::StoreGlobalConfigResponse>, Status> {
+        self.store_settings(request.into_inner()).await
+    }
+
+    async fn load_global_config(
+        &self,
+        request: Request<pb::LoadGlobalConfigRequest>,
+    ) -> Result<Response<pb::LoadGlobalConfigResponse>, Status> {
+        self.load_settings(request.into_inner()).await
+    }
+
+    async fn watch_global_config(
+        &self,
+        request: Request<pb::WatchGlobalConfigRequest>,
+    ) -> Result<Response<Self::WatchGlobalConfigStream>, Status> {
+        self.watch_settings(request.into_inner())
     }
 }

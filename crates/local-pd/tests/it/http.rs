@@ -7,8 +7,16 @@ use tokio::net::TcpStream;
 use super::{Fixture, PATIENCE};
 
 async fn get(fixture: &Fixture, path: &str) -> (u16, String) {
+    send(fixture, "GET", path, "").await
+}
+
+async fn send(fixture: &Fixture, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(fixture.server.local_addr()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: pd\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: pd\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
@@ -48,9 +56,37 @@ async fn the_usual_questions_are_answered_in_pds_shapes() {
         "config/replicate",
         "config/cluster-version",
         "gc/safepoint",
+        "min-resolved-ts",
     ] {
         json(&fixture, &format!("/pd/api/v1/{path}")).await;
     }
+}
+
+#[tokio::test]
+async fn region_label_rules_are_patched_kept_and_shown() {
+    let fixture = Fixture::start().await;
+    let rules = "/pd/api/v1/config/region-label/rules";
+    let rule = |id: &str, value: &str| {
+        serde_json::json!({
+            "id": id, "labels": [{"key": "data-type", "value": value}], "rule_type": "key-range",
+            "data": [{"start_key": "6d00000000000000f8", "end_key": "6e00000000000000f8"}],
+        })
+    };
+    let patch =
+        |sets: &[Value], deletes: &[&str]| serde_json::json!({"sets": sets, "deletes": deletes}).to_string();
+    let (status, body) =
+        send(&fixture, "PATCH", rules, &patch(&[rule("x/a", "1"), rule("b", "1")], &[])).await;
+    assert_eq!((status, body.trim()), (200, "\"Update region label rules successfully.\""));
+    assert_eq!(send(&fixture, "PATCH", rules, &patch(&[rule("x/a", "2")], &["b"])).await.0, 200);
+    // All or nothing.
+    let bad = patch(&[rule("c", "1"), rule("", "1")], &["x/a"]);
+    let (status, body) = send(&fixture, "PATCH", rules, &bad).await;
+    assert_eq!(status, 400, "{body}");
+    assert_eq!(send(&fixture, "PATCH", rules, "{").await.0, 400);
+    let fixture = fixture.crash().await;
+    assert_eq!(json(&fixture, rules).await, serde_json::json!([rule("x/a", "2")]));
+    assert_eq!(json(&fixture, "/pd/api/v1/config/region-label/rule/x%2Fa").await, rule("x/a", "2"));
+    assert_eq!(get(&fixture, "/pd/api/v1/config/region-label/rule/b").await.0, 404);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod gc;
 mod http;
 mod lifecycle;
 mod regions;
+mod settings;
 mod tso;
 
 use std::time::Duration;

@@ -1,8 +1,10 @@
 //! The `tikvpb.Tikv` service: requests in, commands on the store, answers out.
 
+mod batch;
 mod locks;
 mod reads;
 mod resolution;
+mod safe_ts;
 mod writes;
 
 use crate::keys::KeyRange;
@@ -13,7 +15,9 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tikv_proto::kvrpcpb::*;
 use tikv_proto::tikvpb::tikv_server::Tikv;
-use tonic::{Request, Response, Status};
+use tikv_proto::tikvpb::{BatchCommandsRequest, BatchCommandsResponse};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
 
 /// Longest key, in bytes: its version key must fit the engine's 64 KiB.
 const MAX_KEY_LEN: usize = 48 * 1024;
@@ -263,5 +267,20 @@ impl Tikv for TikvService {
             // A split looks at no locks; the answer has no place for such an error.
             Err(Failure::Key(error)) => Err(Status::internal(error.abort)),
         }
+    }
+    async fn get_store_safe_ts(
+        &self,
+        request: Request<StoreSafeTsRequest>,
+    ) -> Result<Response<StoreSafeTsResponse>, Status> {
+        self.safe_ts(request.into_inner()).await.map(Response::new)
+    }
+
+    type BatchCommandsStream = ReceiverStream<Result<BatchCommandsResponse, Status>>;
+
+    async fn batch_commands(
+        &self,
+        request: Request<Streaming<BatchCommandsRequest>>,
+    ) -> Result<Response<Self::BatchCommandsStream>, Status> {
+        Ok(Response::new(ReceiverStream::new(batch::serve(self.clone(), request.into_inner()))))
     }
 }
