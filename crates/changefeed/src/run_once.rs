@@ -19,8 +19,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::FeedError;
+use crate::claim_check::ClaimCheckFolder;
 use crate::context::Context;
-use crate::encode::Settings;
+use crate::encode::{Corruption, Settings};
+use crate::metrics::{FeedCounters, FeedLabels};
 use crate::pipeline::{End, Pipeline, Report};
 use crate::signal::Signal;
 use crate::sink::{KafkaSink, Sink};
@@ -68,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) events: EventFilter,
     /// Dispatch rules.
     pub(crate) router: EventRouter,
+    /// What happens to rows whose checksum does not match; `None`: checksums are not looked at.
+    pub(crate) corruption: Option<Corruption>,
 }
 
 impl Plan {
@@ -83,7 +87,16 @@ impl Plan {
         let router = EventRouter::new(&config.sink, &kafka.topic, config.case_sensitive)?;
         let tables = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
         let events = EventFilter::new(&config.filter, config.case_sensitive)?;
-        Ok(Self { kafka, tables, events, router })
+        let corruption = config.integrity.checks_rows().then(|| {
+            if config.integrity.refuses_corruption() { Corruption::Error } else { Corruption::Warn }
+        });
+        Ok(Self { kafka, tables, events, router, corruption })
+    }
+
+    /// Opens the place for messages that are too large, if they are to be stored elsewhere. Blocks.
+    pub(crate) fn claim_check(&self) -> Result<Option<ClaimCheckFolder>, FeedError> {
+        let config = self.kafka.large_message.claim_check.as_ref();
+        config.map(|config| ClaimCheckFolder::open(&config.folder, config.raw_value)).transpose()
     }
 
     /// The producer's settings.
@@ -128,8 +141,13 @@ impl Plan {
         force_replicate: bool,
         time_zone: TimeZone,
         max_message_bytes: usize,
+        claim_check: Option<ClaimCheckFolder>,
+        counters: FeedCounters,
     ) -> Settings {
         Settings {
+            corruption: self.corruption,
+            claim_check,
+            counters,
             canal: Arc::new(self.canal(time_zone, max_message_bytes)),
             router: self.router,
             tables: self.tables,
@@ -150,6 +168,7 @@ impl Plan {
             large_message: match self.kafka.large_message.mode {
                 LargeMessageMode::None => LargeMessage::Refuse,
                 LargeMessageMode::HandleKeyOnly => LargeMessage::HandleKeyOnly,
+                LargeMessageMode::ClaimCheck => LargeMessage::ClaimCheck,
             },
             max_message_bytes: Some(max_message_bytes),
             time_zone,
@@ -172,16 +191,22 @@ pub(crate) async fn run_once(
     let connect = {
         let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
         let topic = plan.kafka.topic.clone();
-        move || KafkaSink::connect(config, &topic, spec, signal)
+        move || {
+            let claim_check = plan.claim_check()?;
+            let (sink, limit) = KafkaSink::connect(config, &topic, spec, signal)?;
+            Ok::<_, FeedError>((plan, claim_check, sink, limit))
+        }
     };
-    let (sink, limit) = tokio::task::spawn_blocking(connect)
+    let (plan, claim_check, sink, limit) = tokio::task::spawn_blocking(connect)
         .await
         .map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
     let memory = usize::try_from(info.config.memory_quota).unwrap_or(usize::MAX).min(context.quota.limit());
     let quota = context.quota.child(memory);
     let sorter_config = SorterConfig { memory_limit: memory / SORTER_SHARE, ..SorterConfig::default() };
     let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, quota)?;
-    let settings = plan.settings(info.config.force_replicate, context.time_zone.clone(), limit);
+    let counters = context.metrics.counters(&FeedLabels::new(id));
+    let (force_replicate, time_zone) = (info.config.force_replicate, context.time_zone.clone());
+    let settings = plan.settings(force_replicate, time_zone, limit, claim_check, counters);
     let run = Arc::new(Run {
         sorter,
         schema: RwLock::new(SchemaHistory::new(schema)),
