@@ -125,7 +125,7 @@ async fn recorded_row_checksums_verify() {
     assert!(checked.comparison.alike > 10, "{} messages", checked.comparison.alike);
 }
 
-/// Flips the last bit of the checksum of a row of a user's table: the row itself stays readable. How many there were.
+/// Flips a bit in the checksum of each row that has one: the rows themselves stay readable. How many there were.
 fn flip_a_bit(recording: &mut Recording) -> usize {
     use tikv_proto::cdcpb::event::Event as Content;
     let row_with_checksum = [tidb_codec::row::VERSION_2, 1 << 1];
@@ -133,7 +133,7 @@ fn flip_a_bit(recording: &mut Recording) -> usize {
     for event in recording.frames.iter_mut().flat_map(|frame| &mut frame.events) {
         let Some(Content::Entries(entries)) = &mut event.event else { continue };
         for row in &mut entries.entries {
-            if flipped == 0 && row.value.starts_with(&row_with_checksum) {
+            if row.value.starts_with(&row_with_checksum) {
                 let mut value = row.value.to_vec();
                 *value.last_mut().expect("not empty") ^= 1;
                 row.value = value.into();
@@ -147,7 +147,7 @@ fn flip_a_bit(recording: &mut Recording) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_in_a_recorded_row_is_found() {
     let Some((mut recording, variant)) = with_checksums("error") else { return };
-    assert_eq!(flip_a_bit(&mut recording), 1, "a row with a checksum");
+    assert!(flip_a_bit(&mut recording) > 10, "rows with checksums");
     let run = |variant: ::golden::Variant| {
         let (recording, tape) = (&recording, golden::tape(&recording));
         async move { golden::run(recording, tape, &variant, Order::Tape, 0).await.expect("run") }
