@@ -100,6 +100,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_kind_of_job_has_its_published_word() {
+        let words: [(&str, &[u8]); 7] = [
+            ("CREATE", &[3, 60]),
+            ("RENAME", &[14, 47]),
+            ("CINDEX", &[7, 9, 32, 230, 231]),
+            ("DINDEX", &[8, 10, 33]),
+            ("ALTER", &[5, 6, 12, 13, 15, 17, 18, 19, 20, 22, 23, 37, 38, 41, 61, 64, 71, 72]),
+            ("ERASE", &[4]),
+            ("TRUNCATE", &[11]),
+        ];
+        for kind in 0..=u8::MAX {
+            let word =
+                words.iter().find(|(_, kinds)| kinds.contains(&kind)).map_or("QUERY", |(word, _)| word);
+            assert_eq!(ddl_type(ActionType(kind)), word, "kind {kind}");
+        }
+    }
+
+    #[test]
     fn keys_are_in_order() {
         let message = DdlMessage {
             schema: "shop",

@@ -45,13 +45,26 @@ pub enum LargeMessageMode {
     None,
     /// Send handle key columns only.
     HandleKeyOnly,
+    /// Store the message elsewhere; send handle key columns and the place.
+    ClaimCheck,
+}
+
+/// Where claim-check stores messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimCheckStorage {
+    /// The folder of a `file://` URI.
+    pub folder: String,
+    /// Files hold the bare message, without JSON around it.
+    pub raw_value: bool,
 }
 
 /// `large-message-handle`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LargeMessageHandle {
     /// What to do.
     pub mode: LargeMessageMode,
+    /// Where messages are stored; there if and only if the mode is claim-check.
+    pub claim_check: Option<ClaimCheckStorage>,
 }
 
 /// Everything about the Kafka side of a changefeed.
@@ -334,21 +347,47 @@ fn large_message(uri: &SinkUri, file: &KafkaConfig) -> Result<LargeMessageHandle
     let mode = match config.large_message_handle_option.as_str() {
         "" | "none" => return Ok(LargeMessageHandle::default()),
         "handle-key-only" => LargeMessageMode::HandleKeyOnly,
-        "claim-check" => {
-            return Err(ConfigError::invalid("large-message-handle-option claim-check is not supported yet"));
-        }
+        "claim-check" => LargeMessageMode::ClaimCheck,
         other => {
             return Err(ConfigError::invalid(format!(
-                "large message handle option {other:?} is unknown; use none or handle-key-only"
+                "large message handle option {other:?} is unknown; use none, handle-key-only or claim-check"
             )));
         }
     };
     if uri.get("enable-tidb-extension") != Some("true") {
+        return Err(ConfigError::invalid(format!(
+            "large message handle is set to {}, protocol is canal-json, but enable-tidb-extension is false",
+            config.large_message_handle_option
+        )));
+    }
+    let claim_check = match mode {
+        LargeMessageMode::ClaimCheck => Some(ClaimCheckStorage {
+            folder: claim_check_folder(&config.claim_check_storage_uri)?,
+            raw_value: config.claim_check_raw_value,
+        }),
+        LargeMessageMode::None | LargeMessageMode::HandleKeyOnly => None,
+    };
+    Ok(LargeMessageHandle { mode, claim_check })
+}
+
+/// The folder of `claim-check-storage-uri`, without a slash at its end.
+fn claim_check_folder(uri: &str) -> Result<String, ConfigError> {
+    if uri.is_empty() {
         return Err(ConfigError::invalid(
-            "large message handle is set to handle-key-only, protocol is canal-json, but enable-tidb-extension is false",
+            "large message handle is set to claim-check, but the claim-check-storage-uri is empty",
         ));
     }
-    Ok(LargeMessageHandle { mode })
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+    if scheme != "file" {
+        return Err(ConfigError::invalid(format!(
+            "claim-check-storage-uri of scheme {scheme:?} is not supported yet; use file:///folder"
+        )));
+    }
+    let folder = rest.split_once('?').map_or(rest, |(folder, _)| folder).trim_end_matches('/');
+    if !folder.starts_with('/') {
+        return Err(ConfigError::invalid("claim-check-storage-uri: name a folder, as in file:///folder"));
+    }
+    Ok(folder.to_owned())
 }
 
 #[cfg(test)]
@@ -399,6 +438,33 @@ mod tests {
         ] {
             let error = options(uri, "").expect_err(uri);
             assert!(error.to_string().contains(part), "{uri}: {error}");
+        }
+    }
+
+    #[test]
+    fn claim_check_wants_the_extension_and_a_folder() {
+        let with = |uri_end: &str, lines: &str| {
+            let uri = format!("kafka://h/t?protocol=canal-json{uri_end}");
+            let option = "large-message-handle-option = 'claim-check'";
+            options(&uri, &format!("[sink.kafka-config.large-message-handle]\n{option}\n{lines}"))
+        };
+        let extension = "&enable-tidb-extension=true";
+        let o =
+            with(extension, "claim-check-storage-uri = 'file:///data/large/'\nclaim-check-raw-value = true")
+                .expect("valid");
+        assert_eq!(o.large_message.mode, LargeMessageMode::ClaimCheck);
+        let storage = ClaimCheckStorage { folder: "/data/large".to_owned(), raw_value: true };
+        assert_eq!(o.large_message.claim_check, Some(storage));
+        for (uri_end, lines, part) in [
+            ("", "claim-check-storage-uri = 'file:///x'", "set to claim-check, protocol is canal-json, but"),
+            (extension, "", "claim-check-storage-uri is empty"),
+            (extension, "claim-check-storage-uri = 's3://bucket/x'", "scheme \"s3\" is not supported yet"),
+            (extension, "claim-check-storage-uri = '/x'", "scheme \"\" is not supported yet"),
+            (extension, "claim-check-storage-uri = 'file://'", "name a folder"),
+        ] {
+            let error = with(uri_end, lines).expect_err(lines);
+            assert_eq!(error.code, "CDC:ErrInvalidReplicaConfig", "{lines}");
+            assert!(error.message.contains(part), "{lines}: {error}");
         }
     }
 

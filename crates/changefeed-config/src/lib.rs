@@ -25,7 +25,9 @@ pub use event_filter::{EventFilter, RowKind};
 pub use filter_config::{EventFilterRule, FilterConfig};
 pub use identifier::{new_changefeed_id, validate_changefeed_id, validate_cluster_id};
 pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_time, tso_text};
-pub use kafka_options::{KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, SaslOptions};
+pub use kafka_options::{
+    ClaimCheckStorage, KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, SaslOptions,
+};
 pub use pattern::ColumnFilter;
 pub use replica::{IntegrityConfig, ReplicaConfig, toml_unknown_keys};
 pub use router::{EventRouter, PartitionRule, TableRoute};

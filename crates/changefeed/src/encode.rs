@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use change_format::{
-    CanalEncoder, CanalOptions, DdlMessage, DispatchColumns, Encoded, RowChange, encode_ddl,
+    CanalEncoder, CanalOptions, DdlMessage, DispatchColumns, EncodeError, Encoded, MessageForm, RowChange,
+    encode_ddl,
 };
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
 use event_sorter::SortedRow;
 use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
+use tracing::error;
 
 use crate::FeedError;
+use crate::claim_check::ClaimCheckFolder;
 use crate::ddl_text;
+use crate::metrics::FeedCounters;
 use crate::progress::Shipment;
 use crate::table::Run;
 
@@ -27,6 +31,21 @@ pub(crate) struct Settings {
     pub(crate) events: EventFilter,
     /// Replicate tables without a usable key.
     pub(crate) force_replicate: bool,
+    /// What happens to rows whose checksum does not match; `None`: checksums are not looked at.
+    pub(crate) corruption: Option<Corruption>,
+    /// Where messages go that are too large, if they are to be stored elsewhere.
+    pub(crate) claim_check: Option<ClaimCheckFolder>,
+    /// What is counted.
+    pub(crate) counters: FeedCounters,
+}
+
+/// What happens to a row whose checksum does not match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Corruption {
+    /// It is sent all the same, and the log tells.
+    Warn,
+    /// The changefeed fails.
+    Error,
 }
 
 /// A DDL message with its topic; DDLs go to partition 0.
@@ -59,7 +78,7 @@ impl Settings {
             if !self.sends_ddl(event)? {
                 continue;
             }
-            let sql = ddl_text::render(event);
+            let sql = ddl_text::render(event, &self.counters.unparsed_ddls);
             let value = encode_ddl(&DdlMessage::new(event, &sql), &self.canal, now_ms);
             let (schema, table) = event_name(event);
             messages.push(TopicMessage { topic: self.router.ddl_topic(schema, table), value });
@@ -215,9 +234,15 @@ impl RowEncoder {
                 return Ok(false);
             }
         }
+        if let Some(corruption) = run.settings.corruption {
+            verify(sending, &change, corruption, &run.settings.counters)?;
+        }
         self.scratch.clear();
         let splits = kind == change_format::RowKind::Update
-            && sending.encoder.splits(&change, &mut self.scratch).map_err(|e| encode_error(row, e))?;
+            && sending
+                .encoder
+                .splits(&change, &mut self.scratch)
+                .map_err(|e| encode_error(sending, &change, &e))?;
         let change = if splits { change.delete_half() } else { change };
         send_change(sending, row, &change, &mut self.scratch, buffer, run, shipment)?;
         Ok(splits)
@@ -268,21 +293,19 @@ fn send_change(
     shipment: &mut Shipment,
 ) -> Result<(), FeedError> {
     buffer.clear();
-    match sending.encoder.encode(change, unix_ms(), buffer).map_err(|e| encode_error(row, e))? {
+    let now_ms = unix_ms();
+    let failed = |e: EncodeError| encode_error(sending, change, &e);
+    match sending.encoder.encode(change, now_ms, buffer).map_err(failed)? {
         Encoded::Nothing => return Ok(()),
         Encoded::Message | Encoded::HandleKeyOnly => {}
-        Encoded::NeedsClaimCheck => {
-            let message = "claim-check is not supported; use handle-key-only";
-            return Err(FeedError::new("CDC:ErrMessageTooLarge", message));
-        }
+        Encoded::NeedsClaimCheck => store_elsewhere(sending, change, now_ms, buffer, run)?,
     }
     let partition = match &sending.partitioner {
         Partitioner::Fixed(partition) => *partition,
         Partitioner::Ts(count) => (row.commit_ts % count) as i32,
         Partitioner::Columns(columns, count) => {
             scratch.clear();
-            let hash =
-                sending.encoder.row_hash(change, columns, scratch).map_err(|e| encode_error(row, e))?;
+            let hash = sending.encoder.row_hash(change, columns, scratch).map_err(failed)?;
             (u64::from(hash.value()) % count) as i32
         }
     };
@@ -298,7 +321,7 @@ fn sending(version: &TableVersion, run: &Run) -> Result<Sending, FeedError> {
     let selector = settings.router.column_selector(schema, table);
     let selects = |column: &tidb_schema::ColumnInfo| selector.is_none_or(|s| s.selects(&column.name.l));
     let encoder = CanalEncoder::with_columns(version, Arc::clone(&settings.canal), selects)
-        .map_err(|e| FeedError::new("CDC:ErrCanalEncodeFailed", e.to_string()))?;
+        .map_err(|e| FeedError::new("CDC:ErrCanalEncodeFailed", e.chain()))?;
     let route = settings.router.route(schema, table);
     let count = u64::from(run.sink.partitions(&route.topic)?.max(1).unsigned_abs());
     let dispatch = |e: change_format::EncodeError| FeedError::new("CDC:ErrDispatcherFailed", e.to_string());
@@ -316,12 +339,65 @@ fn sending(version: &TableVersion, run: &Run) -> Result<Sending, FeedError> {
     Ok(Sending { encoder, topic: Arc::from(route.topic), partitioner })
 }
 
-/// An encoding error with the row that it is about.
-fn encode_error(row: &SortedRow, error: change_format::EncodeError) -> FeedError {
-    let code = match &error {
-        change_format::EncodeError::TooLarge { .. } => "CDC:ErrMessageTooLarge",
-        _ => "CDC:ErrCanalEncodeFailed",
+/// Stores the message in `buffer` where its consumers can fetch it, and puts the message in its place that says where.
+fn store_elsewhere(
+    sending: &Sending,
+    change: &RowChange<'_>,
+    now_ms: u64,
+    buffer: &mut Vec<u8>,
+    run: &Run,
+) -> Result<(), FeedError> {
+    let failed = |e: EncodeError| encode_error(sending, change, &e);
+    let Some(folder) = &run.settings.claim_check else {
+        return Err(failed(sending.encoder.too_large(buffer.len())));
     };
-    let key: String = row.key.iter().map(|byte| format!("{byte:02x}")).collect();
-    FeedError::new(code, format!("{error}; key {key}, commit-ts {}", row.commit_ts))
+    let (path, location) = folder.place();
+    let mut reference = Vec::new();
+    let form = MessageForm::ClaimCheck(&location);
+    sending.encoder.encode_as(change, form, now_ms, &mut reference).map_err(failed)?;
+    // Before anything is written: a message that cannot be sent must not leave a file behind at each try.
+    if !run.settings.canal.fits(reference.len()) {
+        return Err(failed(sending.encoder.too_large(reference.len())));
+    }
+    folder.store(&path, buffer)?;
+    run.settings.counters.claim_checks.inc();
+    *buffer = reference;
+    Ok(())
+}
+
+/// Checks the checksums of a change's rows.
+fn verify(
+    sending: &Sending,
+    change: &RowChange<'_>,
+    corruption: Corruption,
+    counters: &FeedCounters,
+) -> Result<(), FeedError> {
+    match sending.encoder.verify_checksums(change) {
+        Ok(()) => Ok(()),
+        Err(mismatch @ EncodeError::Corrupted { .. }) => {
+            counters.corrupted_rows.inc();
+            match corruption {
+                Corruption::Warn => {
+                    error!(reason = %mismatch.chain(), "a corrupted row is sent, as corruption-handle-level says");
+                    Ok(())
+                }
+                Corruption::Error => Err(encode_error(sending, change, &mismatch)),
+            }
+        }
+        Err(other) => Err(encode_error(sending, change, &other)),
+    }
+}
+
+/// An encoding error with everything that led to it.
+fn encode_error(sending: &Sending, change: &RowChange<'_>, error: &EncodeError) -> FeedError {
+    let (code, message) = match error {
+        EncodeError::TooLarge { .. } => {
+            let row = sending.encoder.row_name(change);
+            let message = format!("{error}; handle {row}, commit-ts {}", change.commit_ts);
+            ("CDC:ErrMessageTooLarge", message)
+        }
+        EncodeError::Corrupted { .. } => ("CDC:ErrCorruptedDataMutation", error.chain()),
+        _ => ("CDC:ErrCanalEncodeFailed", error.chain()),
+    };
+    FeedError::new(code, message)
 }

@@ -6,6 +6,7 @@
 //! broker acknowledged (`progress`) and is stored in PD's etcd (`metadata`).
 
 mod barrier;
+mod claim_check;
 mod context;
 mod ddl_text;
 mod ddl_tracker;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -42,6 +43,23 @@ pub struct FeedMetrics {
     pub(crate) tables: Family<FeedLabels, Gauge<i64, AtomicI64>>,
     /// Memory, read when it is asked for.
     pub(crate) accounts: Accounts,
+    /// DDLs that could not be parsed and were sent as they were typed.
+    unparsed_ddls: Family<FeedLabels, Counter>,
+    /// Changes with a row whose checksum does not match.
+    corrupted_rows: Family<FeedLabels, Counter>,
+    /// Messages that were stored elsewhere because they are too large for Kafka.
+    claim_checks: Family<FeedLabels, Counter>,
+}
+
+/// Counters of one changefeed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FeedCounters {
+    /// DDLs that could not be parsed and were sent as they were typed.
+    pub(crate) unparsed_ddls: Counter,
+    /// Changes with a row whose checksum does not match.
+    pub(crate) corrupted_rows: Counter,
+    /// Messages that were stored elsewhere because they are too large for Kafka.
+    pub(crate) claim_checks: Counter,
 }
 
 impl FeedMetrics {
@@ -70,8 +88,32 @@ impl FeedMetrics {
             self.resolved_lag.clone(),
         );
         owner.register("status", "State of a changefeed", self.status.clone());
+        registry.register(
+            "ddl_unparsed_count",
+            "DDLs that could not be parsed and were sent as they were typed",
+            self.unparsed_ddls.clone(),
+        );
+        registry.register(
+            "corrupted_row_count",
+            "Changes with a row whose checksum does not match",
+            self.corrupted_rows.clone(),
+        );
+        registry.register(
+            "sink_mq_claim_check_send_message_count",
+            "Messages that were stored elsewhere because they are too large for Kafka",
+            self.claim_checks.clone(),
+        );
         let scheduler = registry.sub_registry_with_prefix("scheduler");
         scheduler.register("table_count", "Physical tables of a changefeed", self.tables.clone());
+    }
+
+    /// The counters of a changefeed.
+    pub(crate) fn counters(&self, labels: &FeedLabels) -> FeedCounters {
+        FeedCounters {
+            unparsed_ddls: self.unparsed_ddls.get_or_create(labels).clone(),
+            corrupted_rows: self.corrupted_rows.get_or_create(labels).clone(),
+            claim_checks: self.claim_checks.get_or_create(labels).clone(),
+        }
     }
 
     /// Sets what follows from progress.
@@ -95,5 +137,32 @@ impl FeedMetrics {
         self.status.remove(labels);
         self.tables.remove(labels);
         self.accounts.remove(&labels.changefeed);
+        self.unparsed_ddls.remove(labels);
+        self.corrupted_rows.remove(labels);
+        self.claim_checks.remove(labels);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_shows_under_the_name_of_its_changefeed() {
+        let (metrics, labels) = (FeedMetrics::default(), FeedLabels::new("feed"));
+        let mut registry = Registry::with_prefix("ticdc");
+        metrics.register(&mut registry);
+        metrics.counters(&labels).unparsed_ddls.inc();
+        metrics.counters(&labels).corrupted_rows.inc_by(2);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        for line in [
+            r#"ticdc_ddl_unparsed_count_total{namespace="default",changefeed="feed"} 1"#,
+            r#"ticdc_corrupted_row_count_total{namespace="default",changefeed="feed"} 2"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        metrics.remove(&labels);
+        assert_eq!(metrics.counters(&labels).unparsed_ddls.get(), 0);
     }
 }

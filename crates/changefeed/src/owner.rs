@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::FeedError;
+use crate::claim_check::ClaimCheckFolder;
 use crate::context::Context;
 use crate::feed::{Feed, FeedView};
 use crate::gc::GcSafepoint;
@@ -327,6 +328,12 @@ impl Owner {
     async fn check_sink(&self, plan: &Plan, id: &str) -> Result<(), FeedError> {
         let (config, spec, topic) =
             (plan.producer(&self.context, id), plan.topic_spec(), plan.kafka.topic.clone());
+        let claim_check = plan.kafka.large_message.claim_check.clone();
+        let storage = move || {
+            claim_check.map(|config| ClaimCheckFolder::open(&config.folder, config.raw_value)).transpose()
+        };
+        let opened = tokio::task::spawn_blocking(storage).await;
+        opened.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
         let check = move || TopicAdmin::new(&config)?.ensure(&topic, spec).map(|_| ());
         let outcome = tokio::task::spawn_blocking(check).await;
         let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;

@@ -17,11 +17,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::FeedError;
+use crate::claim_check::ClaimCheckFolder;
 use crate::context::Context;
-use crate::encode::Settings;
+use crate::encode::{Corruption, Settings};
 use crate::feed::Phase;
 use crate::inquiry::QUESTION_QUEUE;
 use crate::load_schema;
+use crate::metrics::{FeedCounters, FeedLabels};
 use crate::pipeline::{End, Inbound, Pipeline, Report};
 use crate::signal::Signal;
 use crate::sink::{KafkaSink, Sink};
@@ -50,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) events: EventFilter,
     /// Dispatch rules.
     pub(crate) router: EventRouter,
+    /// What happens to rows whose checksum does not match; `None`: checksums are not looked at.
+    pub(crate) corruption: Option<Corruption>,
 }
 
 impl Plan {
@@ -65,7 +69,16 @@ impl Plan {
         let router = EventRouter::new(&config.sink, &kafka.topic, config.case_sensitive)?;
         let tables = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
         let events = EventFilter::new(&config.filter, config.case_sensitive)?;
-        Ok(Self { kafka, tables, events, router })
+        let corruption = config.integrity.checks_rows().then(|| {
+            if config.integrity.refuses_corruption() { Corruption::Error } else { Corruption::Warn }
+        });
+        Ok(Self { kafka, tables, events, router, corruption })
+    }
+
+    /// Opens the place for messages that are too large, if they are to be stored elsewhere. Blocks.
+    pub(crate) fn claim_check(&self) -> Result<Option<ClaimCheckFolder>, FeedError> {
+        let config = self.kafka.large_message.claim_check.as_ref();
+        config.map(|config| ClaimCheckFolder::open(&config.folder, config.raw_value)).transpose()
     }
 
     /// The producer's settings.
@@ -110,8 +123,13 @@ impl Plan {
         force_replicate: bool,
         time_zone: TimeZone,
         max_message_bytes: usize,
+        claim_check: Option<ClaimCheckFolder>,
+        counters: FeedCounters,
     ) -> Settings {
         Settings {
+            corruption: self.corruption,
+            claim_check,
+            counters,
             canal: Arc::new(self.canal(time_zone, max_message_bytes)),
             router: self.router,
             tables: self.tables,
@@ -132,6 +150,7 @@ impl Plan {
             large_message: match self.kafka.large_message.mode {
                 LargeMessageMode::None => LargeMessage::Refuse,
                 LargeMessageMode::HandleKeyOnly => LargeMessage::HandleKeyOnly,
+                LargeMessageMode::ClaimCheck => LargeMessage::ClaimCheck,
             },
             max_message_bytes: Some(max_message_bytes),
             time_zone,
@@ -167,17 +186,23 @@ pub(crate) async fn run_once(
     let connect = {
         let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
         let topic = plan.kafka.topic.clone();
-        move || KafkaSink::connect(config, &topic, spec, signal)
+        move || {
+            let claim_check = plan.claim_check()?;
+            let (sink, limit) = KafkaSink::connect(config, &topic, spec, signal)?;
+            Ok::<_, FeedError>((plan, claim_check, sink, limit))
+        }
     };
     note(Phase::Starting(StartStep::Sink));
-    let (sink, limit) = tokio::task::spawn_blocking(connect)
+    let (plan, claim_check, sink, limit) = tokio::task::spawn_blocking(connect)
         .await
         .map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
     note(Phase::Starting(StartStep::Sorter));
     let memory = quota.limit();
     let sorter_config = SorterConfig { memory_limit: memory / SORTER_SHARE, ..SorterConfig::default() };
     let sorter = Sorter::open(&context.data_dir.join("sorter").join(id), sorter_config, Arc::clone(&quota))?;
-    let settings = plan.settings(info.config.force_replicate, context.time_zone.clone(), limit);
+    let counters = context.metrics.counters(&FeedLabels::new(id));
+    let (force_replicate, time_zone) = (info.config.force_replicate, context.time_zone.clone());
+    let settings = plan.settings(force_replicate, time_zone, limit, claim_check, counters);
     let run = Arc::new(Run {
         sorter,
         quota: Arc::clone(&quota),

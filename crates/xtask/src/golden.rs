@@ -13,7 +13,7 @@ pub(crate) struct GoldenArgs {
 }
 
 /// The folder that is taken if none is named.
-fn default_folder() -> PathBuf {
+pub(crate) fn default_folder() -> PathBuf {
     let beside = || workspace::root().join("../shared/golden");
     std::env::var_os("TIDEGATE_GOLDEN").map_or_else(beside, PathBuf::from)
 }
@@ -38,9 +38,11 @@ pub(crate) fn run(args: &GoldenArgs) -> Result<(), Failure> {
             )));
         };
         let folder = std::path::absolute(&folder).map_err(Failure::file(&folder))?;
-        Program::new("cargo run --release --package changefeed --features replay --example golden --")
-            .arg(folder)
-            .run()?;
+        Program::new(
+            "cargo run --release --locked --package changefeed --features replay --example golden --",
+        )
+        .arg(folder)
+        .run()?;
     }
     Ok(())
 }

@@ -160,6 +160,49 @@ fn claim_check_hands_out_the_full_message_then_the_reference() {
 }
 
 #[test]
+fn cut_forms_go_with_every_other_option() {
+    let key = row_key(9);
+    let (old, new) = (stored(Some("a"), Some(1)), stored(Some(&"x".repeat(2000)), Some(1)));
+    let options = CanalOptions {
+        content_compatible: true,
+        delete_only_output_handle_key_columns: true,
+        output_row_key: true,
+        max_message_bytes: Some(700),
+        ..extension()
+    };
+    let cut = r#""sqlType":{"id":-5},"mysqlType":{"id":"bigint(20) unsigned"},"#;
+    for (large_message, form, word) in [
+        (LargeMessage::HandleKeyOnly, MessageForm::HandleKeyOnly, r#""onlyHandleKey":true"#),
+        (
+            LargeMessage::ClaimCheck,
+            MessageForm::ClaimCheck("file:///a<b/1.json"),
+            r#""claimCheckLocation":"file:///a\u003cb/1.json""#,
+        ),
+    ] {
+        let encoder = encoder(CanalOptions { large_message, ..options.clone() });
+        let end = format!(
+            r#""_tidb":{{"commitTs":458752000032243713,{word},"rowkey":"dIAAAAAAAABNX3KAAAAAAAAACQ=="}}}}"#
+        );
+        for (row, old_member) in [
+            (change(&key, &[], &new), "null"),
+            // The handle key never differs between the images of one row.
+            (change(&key, &old, &new), "[{}]"),
+            (change(&key, &new, &[]), "null"),
+        ] {
+            let mut out = Vec::new();
+            encoder.encode_as(&row, form, NOW_MS, &mut out).unwrap();
+            let json = String::from_utf8(out).unwrap();
+            let expected = format!(r#"{cut}"old":{old_member},"data":[{{"id":"9"}}],{end}"#);
+            assert!(json.ends_with(&expected), "{json}\n{expected}");
+        }
+        // A DELETE that is cut anyway fits, and says nothing of a cut.
+        let mut out = Vec::new();
+        assert_eq!(encoder.encode(&change(&key, &new, &[]), NOW_MS, &mut out), Ok(Encoded::Message));
+        assert!(!String::from_utf8(out).unwrap().contains(word));
+    }
+}
+
+#[test]
 fn without_a_handle_key_the_cut_form_is_empty() {
     let mut info = table();
     info.pk_is_handle = false;

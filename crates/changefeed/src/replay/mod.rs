@@ -23,6 +23,7 @@ pub use tape::{Tape, TapeRegion};
 pub use tape_source::Order;
 
 use crate::FeedError;
+use crate::metrics::FeedCounters;
 use crate::pipeline::{Inbound, Pipeline, Report};
 use crate::run_once::{EVENT_QUEUE, Plan};
 use crate::signal::Signal;
@@ -77,6 +78,8 @@ pub struct Replayed {
     pub checkpoint_ts: u64,
     /// Why the changefeed stopped by itself, if it did.
     pub error: Option<FeedError>,
+    /// Changes with a row whose checksum does not match.
+    pub corrupted_rows: u64,
 }
 
 /// Replays a tape until everything is delivered or the changefeed stops by itself.
@@ -91,6 +94,7 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
         .map_err(|e| FeedError::new("CDC:ErrSchemaSnapshotNotFound", e.to_string()))?;
     let sink = Arc::new(MemorySink::new(&plan.kafka.topic, replay.partitions));
     let limit = plan.kafka.max_message_bytes;
+    let (claim_check, counters) = (plan.claim_check()?, FeedCounters::default());
     let sorter_config = SorterConfig { memory_limit: SORTER_MEMORY, ..SorterConfig::default() };
     let quota = MemoryQuota::new(2 * SORTER_MEMORY);
     let run = Arc::new(Run {
@@ -99,7 +103,13 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
         schema: RwLock::new(SchemaHistory::new(schema)),
         sink: Arc::clone(&sink) as Arc<dyn Sink>,
         signal: Arc::new(Signal::default()),
-        settings: plan.settings(replay.config.force_replicate, replay.time_zone, limit),
+        settings: plan.settings(
+            replay.config.force_replicate,
+            replay.time_zone,
+            limit,
+            claim_check,
+            counters.clone(),
+        ),
         in_flight_limit: IN_FLIGHT_LIMIT,
         // As many as can be, since each is checked.
         watermark_interval: Duration::ZERO,
@@ -132,7 +142,12 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
         Err(error) => return Err(FeedError::new("CDC:ErrPipelineClosed", error.to_string())),
     };
     let checkpoint_ts = progress.borrow().checkpoint_ts;
-    Ok(Replayed { messages: sink.take(), checkpoint_ts, error })
+    Ok(Replayed {
+        messages: sink.take(),
+        checkpoint_ts,
+        error,
+        corrupted_rows: counters.corrupted_rows.get(),
+    })
 }
 
 /// Waits until the checkpoint, and if consumers get watermarks the last of every partition, has reached `until_ts`.

@@ -105,3 +105,62 @@ async fn without_the_table_that_lost_its_key_the_others_go_on_and_one_that_got_a
     let notes = checked.comparison.notes.join("\n");
     assert!(notes.contains("1 messages of golden_inel.never, which got a key"), "{notes}");
 }
+
+/// The recording whose rows have checksums, with the changefeed that is taken; `None` without recordings.
+fn with_checksums(level: &str) -> Option<(Recording, ::golden::Variant)> {
+    let recording = recordings().into_iter().find(|recording| recording.name == "11_row_checksum")?;
+    let mut variant =
+        recording.variants().into_iter().find(|v| v.name == "canal-json-extension").expect("variant");
+    variant.replica_config["integrity"] =
+        serde_json::json!({"integrity_check_level": "correctness", "corruption_handle_level": level});
+    Some((recording, variant))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_row_checksums_verify() {
+    let Some((recording, variant)) = with_checksums("error") else { return };
+    let checked =
+        golden::check(&recording, golden::tape(&recording), &variant, Order::Tape).await.expect("run");
+    assert!(checked.comparison.differences.is_empty(), "{:#?}", checked.comparison.differences);
+    assert!(checked.comparison.alike > 10, "{} messages", checked.comparison.alike);
+}
+
+/// Flips a bit in the checksum of each row that has one: the rows themselves stay readable. How many there were.
+fn flip_a_bit(recording: &mut Recording) -> usize {
+    use tikv_proto::cdcpb::event::Event as Content;
+    let row_with_checksum = [tidb_codec::row::VERSION_2, 1 << 1];
+    let mut flipped = 0;
+    for event in recording.frames.iter_mut().flat_map(|frame| &mut frame.events) {
+        let Some(Content::Entries(entries)) = &mut event.event else { continue };
+        for row in &mut entries.entries {
+            if row.value.starts_with(&row_with_checksum) {
+                let mut value = row.value.to_vec();
+                *value.last_mut().expect("not empty") ^= 1;
+                row.value = value.into();
+                flipped += 1;
+            }
+        }
+    }
+    flipped
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_in_a_recorded_row_is_found() {
+    let Some((mut recording, variant)) = with_checksums("error") else { return };
+    assert!(flip_a_bit(&mut recording) > 10, "rows with checksums");
+    let run = |variant: ::golden::Variant| {
+        let (recording, tape) = (&recording, golden::tape(&recording));
+        async move { golden::run(recording, tape, &variant, Order::Tape, 0).await.expect("run") }
+    };
+    let replayed = run(variant).await;
+    let error = replayed.error.expect("the changefeed stops");
+    assert_eq!(error.code, "CDC:ErrCorruptedDataMutation");
+    assert!(error.is_fast_fail());
+    for part in ["handle ", "commit-ts ", "row checksum mismatch: stored"] {
+        assert!(error.message.contains(part), "{part} is not in {error}");
+    }
+    let (_, variant) = with_checksums("warn").expect("the same recording");
+    let replayed = run(variant).await;
+    assert!(replayed.error.is_none(), "{:?}", replayed.error);
+    assert!(replayed.corrupted_rows >= 1);
+}

@@ -156,3 +156,51 @@ async fn every_table_of_a_large_schema_is_followed() {
     owner.step_down().await;
     cluster.stop().await;
 }
+
+/// The content of the file that a message points to.
+fn claimed(message: &Value) -> String {
+    let location = message["_tidb"]["claimCheckLocation"].as_str().expect("a place");
+    std::fs::read_to_string(location.strip_prefix("file://").expect("a file")).expect("the file is there")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_are_too_large_are_stored_in_files_before_they_are_sent() {
+    let mut cluster = Cluster::start().await;
+    cluster.create_database().await;
+    let table = Table::new(110, "orders");
+    cluster.create_table(&table).await;
+    let owner = cluster.owner().await;
+    let start = cluster.pd.get_ts().await.expect("ts");
+    let folder = cluster.dir.path().join("large");
+    for (topic, raw_value) in [("raw", true), ("wrapped", false)] {
+        let mut request = request(topic, cluster.sink_uri(topic), start);
+        let text = format!(
+            "[sink.kafka-config.large-message-handle]\nlarge-message-handle-option = 'claim-check'\n\
+             claim-check-storage-uri = 'file://{}'\nclaim-check-raw-value = {raw_value}\n",
+            folder.display()
+        );
+        request.config = changefeed_config::ReplicaConfig::from_toml(&text, "test").expect("config");
+        owner.create(request).await.expect("created");
+    }
+    let large = "x".repeat(2 << 20);
+    let last =
+        cluster.put_rows(&table, &[(1, Some(vec![text("small")])), (2, Some(vec![text(&large)]))]).await;
+    for topic in ["raw", "wrapped"] {
+        let messages = cluster.consume_until(topic, watermark_at(last)).await;
+        let row = |id: &str| messages.iter().find(|m| m["data"][0]["id"] == id).expect("row");
+        assert_eq!(row("1")["data"][0]["v"], "small");
+        let reference = row("2");
+        assert_eq!(reference["data"], serde_json::json!([{"id": "2"}]));
+        assert_eq!(reference["sqlType"], serde_json::json!({"id": -5}));
+        let content = claimed(reference);
+        if topic == "raw" {
+            let full: Value = serde_json::from_str(&content).expect("json");
+            assert_eq!(full["data"][0]["v"], large.as_str());
+            assert_eq!(full["_tidb"]["commitTs"], reference["_tidb"]["commitTs"]);
+        } else {
+            assert!(content.starts_with(r#"{"key":null,"value":"ey"#), "{}", &content[..40]);
+        }
+    }
+    owner.step_down().await;
+    cluster.stop().await;
+}

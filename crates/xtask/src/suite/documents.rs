@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::dependencies;
 use super::tally::Tally;
+use super::{compat, dependencies};
 use xtask::{Failure, Program, workspace};
 
 /// Text that belongs to one machine, not to the project: folders, and hosts from which packages come. Written in two
@@ -32,6 +32,7 @@ pub(super) fn run(tally: &mut Tally) {
     };
     tally.check("wording", wording(&files));
     tally.check("links", links(&files));
+    tally.check("tests of COMPAT.md", compat::run(&files));
 }
 
 /// Files of the repository, as git knows them, and what they hold. Files that are not text are left out.

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check of the project, in order.
 
+mod compat;
 mod compose;
 mod dependencies;
 mod documents;
@@ -31,6 +32,8 @@ enum Step {
     Build,
     /// Tests of the crates.
     Unit,
+    /// Recordings of the reference system through the pipeline, where there are any.
+    Golden,
     /// Tests of the program: the whole pipeline with real clients.
     E2e,
     /// `tidegate demo`.
@@ -48,6 +51,7 @@ impl Step {
             Self::Lint => "Lints",
             Self::Build => "Build in the release profile",
             Self::Unit => "Tests of the crates",
+            Self::Golden => "Recordings of the reference system",
             Self::E2e => "End-to-end tests",
             Self::Demo => "Demo",
         }
@@ -63,6 +67,7 @@ impl Step {
             Self::Lint => tally.check("lint", steps::lint()),
             Self::Build => tally.check("build", steps::build()),
             Self::Unit => steps::unit(tally),
+            Self::Golden => steps::golden(tally),
             Self::E2e => steps::end_to_end(tally),
             Self::Demo => tally.check("demo", steps::demo()),
         }

@@ -38,6 +38,23 @@ pub(super) fn unit(tally: &mut Tally) {
     tally.cargo_test("doc", &Program::new(&format!("{TEST} --doc --no-fail-fast")));
 }
 
+/// Every recording with every changefeed of it: each is compared and printed. Compiled with the whole workspace, as the
+/// tests are.
+pub(super) fn golden(tally: &mut Tally) {
+    let folder = crate::golden::default_folder();
+    if !folder.join("cluster").is_dir() {
+        println!("NOT CHECKED: no recordings at {} (set TIDEGATE_GOLDEN)", folder.display());
+        return;
+    }
+    let run = || {
+        let folder = std::path::absolute(&folder).map_err(Failure::file(&folder))?;
+        Program::new("cargo build --release --locked --workspace --example golden").run()?;
+        let example = workspace::target_dir().join("release/examples/golden");
+        Program::new("").arg(example).arg(folder).run()
+    };
+    tally.check("golden", run());
+}
+
 /// Tests of the program.
 pub(super) fn end_to_end(tally: &mut Tally) {
     tally.cargo_test("e2e", &Program::new(&format!("{TEST} {E2E_TARGET} --no-fail-fast")));
