@@ -11,8 +11,8 @@ use bytes::{Buf, BufMut, Bytes};
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
-use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::{Service, http};
@@ -71,7 +71,8 @@ pub(crate) struct Facade {
     pub(crate) addr: SocketAddr,
     front: Front,
     tls: Option<ServerTlsConfig>,
-    server: Option<AbortOnDropHandle<()>>,
+    /// Of its own, so that its connections end with it.
+    server: Option<Runtime>,
 }
 
 impl Facade {
@@ -82,7 +83,7 @@ impl Facade {
 
     /// The same, encrypted.
     pub(crate) async fn with_tls(behind: &str, tls: Option<ServerTlsConfig>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let front = Front {
             behind: Endpoint::from_shared(behind.to_owned()).unwrap().connect_lazy(),
             script: Arc::new(Mutex::new(Arc::new(|_| Plan::Pass))),
@@ -93,16 +94,20 @@ impl Facade {
         facade
     }
 
-    fn serve(&mut self, listener: TcpListener) {
+    fn serve(&mut self, listener: std::net::TcpListener) {
+        listener.set_nonblocking(true).unwrap();
         let front = self.front.clone();
         let mut server = Server::builder();
         if let Some(tls) = &self.tls {
             server = server.tls_config(tls.clone()).unwrap();
         }
-        let task = async move {
-            server.serve_with_incoming(front, TcpListenerStream::new(listener)).await.unwrap();
-        };
-        self.server = Some(AbortOnDropHandle::new(tokio::spawn(task)));
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(async move {
+            let incoming = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
+            server.serve_with_incoming(front, incoming).await.unwrap();
+        });
+        self.server = Some(runtime);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -126,17 +131,29 @@ impl Facade {
     }
 
     /// Nobody listens any more, and connections are cut.
-    pub(crate) async fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(server) = self.server.take() {
-            server.abort();
-            let _ = server.await;
+            server.shutdown_background();
         }
     }
 
     /// Listens again at the same address.
     pub(crate) async fn restart(&mut self) {
-        let listener = TcpListener::bind(self.addr).await.unwrap();
+        // The old listener is closed in the background.
+        let listener = loop {
+            match std::net::TcpListener::bind(self.addr) {
+                Ok(listener) => break listener,
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        };
         self.serve(listener);
+    }
+}
+
+impl Drop for Facade {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

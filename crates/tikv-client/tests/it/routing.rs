@@ -186,9 +186,10 @@ async fn a_long_range_is_loaded_at_once_and_then_known() {
 async fn versions_are_held_by_a_service_and_by_a_barrier_only_where_there_are_no_services() {
     let front = Front::start().await;
     let client = &front.client;
-    assert_eq!(client.hold_versions("cdc", 600, 50).await.unwrap(), 50);
-    assert_eq!(client.hold_versions("other", 600, 40).await.unwrap(), 40);
-    assert_eq!(client.hold_versions("other", 0, 0).await.unwrap(), 50);
+    assert!(client.hold_versions("cdc", 600, 50).await.unwrap() <= 50);
+    assert!(client.hold_versions("other", 600, 60).await.unwrap() <= 50);
+    client.hold_versions("other", 0, 0).await.unwrap();
+    assert_eq!(front.facade.count("UpdateServiceGCSafePoint"), 3);
     assert_eq!(front.facade.count("SetGCBarrier"), 0);
 
     let front = Front::start().await;
@@ -197,10 +198,15 @@ async fn versions_are_held_by_a_service_and_by_a_barrier_only_where_there_are_no
             .then(|| Plan::Refuse(Status::unimplemented("unknown method")))
     });
     let client = &front.client;
-    assert_eq!(client.hold_versions("cdc", 600, 50).await.unwrap(), 50);
-    assert_eq!(client.hold_versions("other", 600, 40).await.unwrap(), 40);
+    assert!(client.hold_versions("cdc", 600, 50).await.unwrap() <= 50);
+    assert!(client.hold_versions("other", 600, 40).await.unwrap() <= 40);
     client.hold_versions("other", 0, 0).await.unwrap();
-    assert_eq!(client.hold_versions("cdc", 600, 60).await.unwrap(), 60);
+    assert!(client.hold_versions("cdc", 600, 60).await.unwrap() <= 60);
+    let held = client.gc_state(None).await.unwrap().unwrap().gc_barriers;
+    let held: Vec<(String, u64)> =
+        held.into_iter().map(|barrier| (barrier.barrier_id, barrier.barrier_ts)).collect();
+    assert!(held.contains(&("cdc".to_owned(), 60)), "{held:?}");
+    assert!(!held.iter().any(|(id, _)| id == "other"), "{held:?}");
     assert_eq!(front.facade.count("UpdateServiceGCSafePoint"), 1, "the refusal is remembered");
     assert_eq!((front.facade.count("SetGCBarrier"), front.facade.count("DeleteGCBarrier")), (3, 1));
 }
