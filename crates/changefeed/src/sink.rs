@@ -88,7 +88,7 @@ impl KafkaSink {
         let limit = config.max_message_bytes;
         let producer = Producer::new(&config, move || signal.poke())?;
         let sink = Self {
-            brokers: config.brokers.clone(),
+            brokers: config.brokers,
             producer: RwLock::new(Some(producer)),
             admin,
             default_topic: default_topic.to_owned(),
