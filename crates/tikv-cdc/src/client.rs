@@ -16,6 +16,7 @@ use crate::key_range::KeyRange;
 use crate::metrics::CdcMetrics;
 use crate::report::SpanReport;
 use crate::span::{Span, SpanParts};
+use crate::spool::PrewriteSpool;
 use crate::stale_locks;
 
 /// How long [`CdcClient::shutdown`] waits for tasks.
@@ -28,12 +29,14 @@ pub struct CdcConfig {
     pub scans_per_stream: usize,
     /// Streams (each with a connection of its own) to one store.
     pub streams_per_store: usize,
+    /// Where transactions wait for their commit that are too large for memory; without it they stay in memory.
+    pub spool: Option<Arc<PrewriteSpool>>,
 }
 
 impl Default for CdcConfig {
-    /// 32 scans, the number that TiCDC allows; one stream.
+    /// 32 scans, the number that TiCDC allows; one stream; nothing on disk.
     fn default() -> Self {
-        Self { scans_per_stream: 32, streams_per_store: 1 }
+        Self { scans_per_stream: 32, streams_per_store: 1, spool: None }
     }
 }
 
