@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod feed;
 mod gc;
+mod held_back;
 mod metadata;
 mod metrics;
 mod owner;

@@ -11,8 +11,12 @@ pub(crate) enum BenchCommand {
     Pipeline(ExampleArgs),
     /// The Canal-JSON encoder alone.
     Encode(ExampleArgs),
-    /// The sorter alone.
+    /// The sorter alone, in memory and spilled.
     Sorter(ExampleArgs),
+    /// Resolved ts of many regions through a stream, and the memory of idle tables.
+    Source(ExampleArgs),
+    /// One transaction that is larger than memory, from a store through matcher and sorter.
+    LargeTxn(ExampleArgs),
 }
 
 /// Arguments that are passed on.
@@ -34,6 +38,8 @@ pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
         }
         BenchCommand::Encode(args) => ("change-format", "encode_bench", args),
         BenchCommand::Sorter(args) => ("event-sorter", "sorter_bench", args),
+        BenchCommand::Source(args) => ("tikv-cdc", "source_bench", args),
+        BenchCommand::LargeTxn(args) => ("tikv-cdc", "large_txn_bench", args),
     };
     example(package, name, &args.args)
 }

@@ -340,7 +340,7 @@ pub(crate) struct Harness {
     /// What arrives.
     pub(crate) receiver: SpanReceiver,
     /// Holds the spool's files.
-    _dir: Option<tempfile::TempDir>,
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Harness {
@@ -368,7 +368,12 @@ impl Harness {
         let (sender, receiver) = span_channel(1 << 20);
         let client =
             CdcClient::new(Arc::clone(&cluster) as _, config, Arc::clone(&quota), CdcMetrics::default());
-        Self { cluster, client, quota, sender, receiver, _dir: dir }
+        Self { cluster, client, quota, sender, receiver, dir }
+    }
+
+    /// Takes the spool's directory away, so that no file can be made in it.
+    pub(crate) fn break_disk(&self) {
+        std::fs::remove_dir_all(self.dir.as_ref().unwrap().path()).unwrap();
     }
 
     /// Subscribes raw keys.
