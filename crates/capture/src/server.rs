@@ -7,7 +7,7 @@ use std::time::Duration;
 use changefeed::{Context, ContextConfig, FeedError, FeedMetrics, MetadataStore};
 use event_sorter::MemoryQuota;
 use jiff::Timestamp;
-use tikv_cdc::{CdcClient, CdcConfig, CdcMetrics, TikvCluster};
+use tikv_cdc::{CdcClient, CdcConfig, CdcMetrics, PrewriteSpool, TikvCluster};
 use tikv_client::{EtcdClient, PdClient, TikvClient};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -85,7 +85,9 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
     let quota = MemoryQuota::new(config.memory_quota);
     let (feed_metrics, cdc_metrics) = (FeedMetrics::default(), CdcMetrics::default());
     let metrics = Metrics::new(&feed_metrics, &cdc_metrics, Arc::clone(&quota));
-    let feeds = CdcConfig::default();
+    let spool = PrewriteSpool::open(&config.data_dir.join("prewrites"), &quota)
+        .map_err(changefeed::FeedError::from)?;
+    let feeds = CdcConfig { spool: Some(Arc::new(spool)), ..CdcConfig::default() };
     let cluster = Arc::new(TikvCluster::new(tikv.clone(), feeds.max_streams_per_store));
     let cdc = Arc::new(CdcClient::new(cluster, feeds, Arc::clone(&quota), cdc_metrics));
     let context = Context::new(ContextConfig {

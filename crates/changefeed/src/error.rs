@@ -77,6 +77,7 @@ impl From<tikv_cdc::CdcError> for FeedError {
         let code = match &error {
             tikv_cdc::CdcError::VersionIncompatible { .. } => "CDC:ErrVersionIncompatible",
             tikv_cdc::CdcError::ClusterIdMismatch { .. } => "CDC:ErrClusterIDMismatch",
+            tikv_cdc::CdcError::Spool { .. } => "CDC:ErrSorterDiskError",
             _ => "CDC:ErrEventFeedAborted",
         };
         Self::new(code, error.to_string())

@@ -14,6 +14,7 @@ mod encode;
 mod error;
 mod feed;
 mod gc;
+mod held_back;
 mod inquiry;
 mod memory;
 mod metadata;

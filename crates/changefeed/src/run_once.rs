@@ -39,8 +39,9 @@ const WATERMARK_INTERVAL: Duration = Duration::from_millis(200);
 const IN_FLIGHT_SHARE: usize = 8;
 /// Upper bound of what may be on its way to Kafka, bytes.
 const MAX_IN_FLIGHT: usize = 64 << 20;
-/// Part of a changefeed's memory quota that the sorter may hold: one in this many.
-const SORTER_SHARE: usize = 2;
+/// Part of a changefeed's memory quota that the sorter may hold: one in this many. Sorting and writing need some more,
+/// and so do frames, prewrites and messages on their way.
+const SORTER_SHARE: usize = 3;
 
 /// What a changefeed's configuration says, compiled.
 pub(crate) struct Plan {

@@ -10,6 +10,7 @@ use tidb_schema::SchemaHistory;
 
 use crate::FeedError;
 use crate::encode::{RowEncoder, Settings};
+use crate::held_back::HeldBack;
 use crate::progress::{Progress, Shipment, Unacknowledged};
 use crate::signal::Signal;
 use crate::sink::Sink;
@@ -50,7 +51,9 @@ struct Encoding {
     /// Encoder of the schema version in force.
     encoder: RowEncoder,
     /// INSERT halves of split updates, held back to the end of their transaction.
-    held_back: Vec<SortedRow>,
+    held_back: HeldBack,
+    /// Rows that were taken from the sorter but have to wait for what is held back.
+    waiting: Option<Taken>,
     /// Reused message buffer.
     buffer: Vec<u8>,
     /// Memory of the buffer, and of the rows while they are encoded: their places, not their bytes, which are charged
@@ -77,6 +80,16 @@ pub(crate) struct Position {
     pub(crate) newest_ts: u64,
     /// Age and content of the oldest batch that is not acknowledged.
     pub(crate) waiting: Option<(Duration, Vec<Unacknowledged>)>,
+}
+
+/// Rows that were taken from the sorter.
+struct Taken {
+    /// The rows.
+    sorted: SortedBatch,
+    /// How many of them are sent.
+    sent: usize,
+    /// Up to where they were asked for.
+    upper: u64,
 }
 
 /// A table of a run.
@@ -119,7 +132,8 @@ impl TablePipe {
             progress: Mutex::new(Progress::starting_at(start_ts)),
             encoding: Mutex::new(Encoding {
                 encoder: RowEncoder::new(id),
-                held_back: Vec::new(),
+                held_back: HeldBack::default(),
+                waiting: None,
                 buffer: Vec::new(),
                 charge: run.quota.charge(Stage::Encoder, 0),
             }),
@@ -200,28 +214,67 @@ impl TablePipe {
         if self.run.sink.in_flight_bytes() >= self.run.in_flight_limit {
             return Ok(Step::Parked);
         }
-        let sorted = self.run.sorter.fetch(self.id, upper, STEP)?;
-        let (complete_ts, exhausted) = (sorted.complete_ts, sorted.exhausted);
-        if !sorted.rows.is_empty() {
-            self.send(sorted)?;
+        let encoding = &mut *self.encoding.lock();
+        let mut taken = match encoding.waiting.take() {
+            Some(taken) => taken,
+            None => Taken { sorted: self.run.sorter.fetch(self.id, upper, STEP)?, sent: 0, upper },
+        };
+        if encoding.held_back.is_sending() {
+            self.send_held_back(encoding)?;
+        } else {
+            self.send(&mut taken, encoding)?;
         }
-        self.progress.lock().sent(if exhausted { upper } else { complete_ts });
+        if encoding.held_back.is_sending() || taken.sent < taken.sorted.rows.len() {
+            encoding.waiting = Some(taken);
+            return Ok(Step::More);
+        }
+        let exhausted = taken.sorted.exhausted;
+        self.progress.lock().sent(if exhausted { taken.upper } else { taken.sorted.complete_ts });
         Ok(if exhausted { Step::Done } else { Step::More })
     }
 
-    /// Sends the rows of a batch in order.
-    fn send(&self, sorted: SortedBatch) -> Result<(), FeedError> {
-        let Some(first) = sorted.rows.first() else { return Ok(()) };
-        let signal = Arc::clone(&self.run.signal);
-        let complete_ts = sorted.complete_ts.max(first.commit_ts - 1);
-        let mut shipment = Shipment::open(self.id, first.commit_ts, complete_ts, signal);
+    /// Opens a batch: once it is acknowledged, everything up to `complete_ts` is.
+    fn open_shipment(&self, first_ts: u64, complete_ts: u64) -> Shipment {
+        let shipment = Shipment::open(self.id, first_ts, complete_ts, Arc::clone(&self.run.signal));
         self.progress.lock().begin(Arc::clone(shipment.batch()));
-        let encoding = &mut *self.encoding.lock();
+        shipment
+    }
+
+    /// Sends a step of what was held back and did not fit into memory. Its transaction is complete once all of it is
+    /// sent, which the end of the last step tells.
+    fn send_held_back(&self, encoding: &mut Encoding) -> Result<(), FeedError> {
+        let rows = encoding.held_back.next(self.id, &self.run.sorter, STEP)?;
+        let Some(first) = rows.first() else { return Ok(()) };
+        encoding.count(rows.capacity());
+        let mut shipment = self.open_shipment(first.commit_ts, first.commit_ts - 1);
+        for row in &rows {
+            encoding.encoder.send_insert(row, &mut encoding.buffer, &self.run, &mut shipment)?;
+        }
+        encoding.count(0);
+        shipment.seal(&self.run.quota);
+        Ok(())
+    }
+
+    /// Sends rows in order: all of them, unless a transaction ends that holds back more than fits into memory.
+    fn send(&self, taken: &mut Taken, encoding: &mut Encoding) -> Result<(), FeedError> {
+        let Taken { sorted, sent, .. } = taken;
         encoding.count(sorted.rows.capacity());
-        let mut transactions = sorted.transactions().peekable();
+        let rows = sorted.rows.get(*sent..).unwrap_or_default();
+        let Some(first) = rows.first() else { return Ok(()) };
+        encoding.held_back.make_room(self.id, &self.run.sorter)?;
+        let before = first.commit_ts - 1;
+        // If the present transaction ends in steps of its own, this one completes nothing.
+        let complete_ts =
+            if encoding.held_back.is_spilled() { before } else { sorted.complete_ts.max(before) };
+        let mut shipment = self.open_shipment(first.commit_ts, complete_ts);
+        let mut transactions = rows.chunk_by(SortedRow::same_transaction).peekable();
         while let Some(rows) = transactions.next() {
             let ends = transactions.peek().is_some() || sorted.ends_transaction;
             self.send_transaction(rows, ends, encoding, &mut shipment)?;
+            *sent += rows.len();
+            if encoding.held_back.is_sending() {
+                break;
+            }
         }
         encoding.count(0);
         shipment.seal(&self.run.quota);
@@ -245,12 +298,18 @@ impl TablePipe {
                 }
             }
             if ends {
-                for row in held_back.drain(..) {
+                for row in held_back.end(self.id, &self.run.sorter)? {
                     encoder.send_insert(&row, buffer, &self.run, shipment)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for TablePipe {
+    fn drop(&mut self) {
+        self.encoding.get_mut().held_back.forget(self.id, &self.run.sorter);
     }
 }
 

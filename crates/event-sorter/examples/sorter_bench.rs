@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release -p event-sorter --example sorter_bench [events] [tables] [value bytes]`
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,28 +30,6 @@ struct Load {
 
 /// Why the benchmark stopped.
 type Failure = Box<dyn std::error::Error>;
-
-/// Wakes the thread that waits.
-struct Unpark(std::thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits until the sorter has room.
-fn wait_writable(sorter: &Sorter) -> Result<(), Failure> {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut wait = std::pin::pin!(sorter.until_writable());
-    loop {
-        match wait.as_mut().poll(&mut context) {
-            Poll::Ready(outcome) => return Ok(outcome?),
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
 
 /// Commit ts of the n-th row of a table: unique, and mixed within [`DISORDER`] rows.
 fn commit_ts(n: u64) -> u64 {
@@ -136,7 +114,7 @@ fn spilled(dir: &Path, load: &Load) -> Result<(Duration, Duration, u64), Failure
     let start = Instant::now();
     for first in (0..per_table).step_by(PUSH_ROWS as usize) {
         for table in 0..load.tables {
-            wait_writable(&sorter)?;
+            sorter.wait_writable()?;
             sorter.push(table as i64, rows(first, PUSH_ROWS.min(per_table - first), load.value))?;
         }
     }
@@ -151,6 +129,42 @@ fn spilled(dir: &Path, load: &Load) -> Result<(Duration, Duration, u64), Failure
         return Err(format!("{seen} rows came out, {:?}", sorter.stats()).into());
     }
     Ok((pushed, start.elapsed(), sorter.stats().bytes_written))
+}
+
+/// Writes a file and reads it back, in the order of its bytes. Returns the times of both: what the disk (or the memory
+/// that the system has for it) could do at best.
+fn disk(dir: &Path, bytes: u64) -> Result<(Duration, Duration), Failure> {
+    let path = dir.join("sequential");
+    let mut block = vec![0_u8; 1 << 20];
+    let mut state = 1_u32;
+    block.iter_mut().for_each(|byte| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    });
+    let start = Instant::now();
+    let mut file = File::create(&path)?;
+    let mut left = bytes;
+    while left > 0 {
+        let count = left.min(block.len() as u64);
+        file.write_all(block.get(..count as usize).unwrap_or_default())?;
+        left -= count;
+    }
+    let written = start.elapsed();
+    let start = Instant::now();
+    let mut file = File::open(&path)?;
+    let mut read = 0;
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            count => read += count as u64,
+        }
+    }
+    let spent = start.elapsed();
+    std::fs::remove_file(&path)?;
+    if read != bytes {
+        return Err(format!("{read} bytes of {bytes} came back").into());
+    }
+    Ok((written, spent))
 }
 
 /// Runs both measurements.
@@ -170,6 +184,21 @@ fn run() -> Result<(), Failure> {
         rate(pushed),
         rate(fetched),
         bytes >> 20
+    );
+    let mib = |bytes: u64, time: Duration| bytes as f64 / f64::from(1 << 20) / time.as_secs_f64();
+    let raw = load.events * (19 + load.value as u64);
+    println!(
+        "           {:.0} MiB/s of rows in, {:.0} MiB/s out; to and from files {:.0} and {:.0} MiB/s",
+        mib(raw, pushed),
+        mib(raw, fetched),
+        mib(bytes, pushed),
+        mib(bytes, fetched)
+    );
+    let (written, read) = disk(&dir, bytes)?;
+    println!(
+        "disk:      {:.0} MiB/s written, {:.0} MiB/s read, the same bytes in one file",
+        mib(bytes, written),
+        mib(bytes, read)
     );
     std::fs::remove_dir_all(&dir)?;
     Ok(())

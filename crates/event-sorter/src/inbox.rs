@@ -76,7 +76,11 @@ impl Inbox {
             return (Vec::new(), 0);
         }
         let before = self.weight;
-        let mut taken: Vec<SortedRow> = Vec::new();
+        let due = self.chunks.iter().filter(|chunk| chunk.min <= upper);
+        let one = due.clone().count() == 1;
+        // Reserved at once: growing step by step would need twice the memory when there is least of it.
+        let room = if one { 0 } else { due.map(|chunk| chunk.rows.len()).sum() };
+        let mut taken: Vec<SortedRow> = Vec::with_capacity(room);
         let mut left = Vec::new();
         for chunk in std::mem::take(&mut self.chunks) {
             if chunk.min > upper {
@@ -97,9 +101,9 @@ impl Inbox {
     }
 }
 
-/// Appends without copying when there is nothing yet.
+/// Appends without copying when there is nothing yet, and no room was made.
 fn append(to: &mut Vec<SortedRow>, mut rows: Vec<SortedRow>) {
-    if to.is_empty() {
+    if to.capacity() == 0 {
         *to = rows;
     } else {
         to.append(&mut rows);

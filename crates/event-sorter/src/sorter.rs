@@ -5,7 +5,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -160,6 +160,22 @@ impl Sorter {
         UntilWritable { account: Arc::clone(&self.spiller.account), registered: None }
     }
 
+    /// Like [`until_writable`](Self::until_writable), for threads that may block.
+    ///
+    /// # Errors
+    /// See [`until_writable`](Self::until_writable).
+    pub fn wait_writable(&self) -> Result<(), SorterError> {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut wait = std::pin::pin!(self.until_writable());
+        loop {
+            match wait.as_mut().poll(&mut context) {
+                Poll::Ready(outcome) => return outcome,
+                Poll::Pending => std::thread::park(),
+            }
+        }
+    }
+
     /// Why the last spill failed; `None` after one that worked.
     pub fn failure(&self) -> Option<SorterError> {
         self.spiller.account.failure()
@@ -205,6 +221,15 @@ impl Drop for Sorter {
 impl std::fmt::Debug for Sorter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sorter").field("stats", &self.stats()).finish()
+    }
+}
+
+/// Wakes a thread that waits.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

@@ -326,7 +326,12 @@ impl Table {
         }
         let (mut arrived, weight) = self.inbox.lock().take_upto(u64::MAX);
         before.add(Held { rows: arrived.len(), weight });
-        rows.append(&mut arrived);
+        if rows.is_empty() {
+            rows = arrived;
+        } else {
+            rows.reserve_exact(arrived.len());
+            rows.append(&mut arrived);
+        }
         let segment = Arc::new(Segment::sort(rows));
         segment.debug_check();
         let held = Held { rows: segment.len(), weight: segment.weight() };

@@ -16,6 +16,7 @@ use crate::key_range::KeyRange;
 use crate::metrics::CdcMetrics;
 use crate::report::SpanReport;
 use crate::span::{Span, SpanParts};
+use crate::spool::PrewriteSpool;
 use crate::stale_locks;
 
 /// How long [`CdcClient::shutdown`] waits for tasks.
@@ -32,6 +33,8 @@ pub struct CdcConfig {
     pub max_streams_per_store: usize,
     /// Regions of a store for which it gets one more stream.
     pub regions_per_stream: usize,
+    /// Where transactions wait for their commit that are too large for memory; without it they stay in memory.
+    pub spool: Option<Arc<PrewriteSpool>>,
 }
 
 /// Regions on a stream before there is another one: a stream's frames are decoded by one task, which at one resolved ts
@@ -41,13 +44,14 @@ const REGIONS_PER_STREAM: usize = 8192;
 const MAX_STREAMS_PER_STORE: usize = 8;
 
 impl Default for CdcConfig {
-    /// 32 scans, the number that TiCDC allows; one stream, and more for stores with many regions.
+    /// 32 scans, the number that TiCDC allows; one stream, and more for stores with many regions; nothing on disk.
     fn default() -> Self {
         Self {
             scans_per_stream: 32,
             streams_per_store: 1,
             max_streams_per_store: MAX_STREAMS_PER_STORE,
             regions_per_stream: REGIONS_PER_STREAM,
+            spool: None,
         }
     }
 }

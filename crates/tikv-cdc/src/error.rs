@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::matcher::MatchError;
+use crate::spool::SpoolError;
 
 /// Why a subscription ended, or could not begin. Everything that can be retried is retried inside and never shows up
 /// here.
@@ -44,6 +45,12 @@ pub enum CdcError {
         region: u64,
         /// Which promise.
         source: MatchError,
+    },
+    /// Rows that waited on disk are lost, or could not be written.
+    #[error(transparent)]
+    Spool {
+        /// Why.
+        source: SpoolError,
     },
     /// A span with this id is subscribed already.
     #[error("span {id} is subscribed already")]

@@ -6,6 +6,7 @@ use tikv_proto::{cdcpb, metapb};
 
 use crate::error::CdcError;
 use crate::matcher::MatchError;
+use crate::spool::SpoolError;
 
 /// Longest wait that a busy store may ask for.
 const MAX_SERVER_BACKOFF: Duration = Duration::from_secs(600);
@@ -42,11 +43,13 @@ pub enum FailureKind {
     Matcher,
     /// The region could not be looked up.
     Lookup,
+    /// Rows that waited on disk are lost, or could not be written.
+    Spool,
 }
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotLeader,
         Self::EpochNotMatch,
         Self::RegionNotFound,
@@ -61,6 +64,7 @@ impl FailureKind {
         Self::Multiplexing,
         Self::Matcher,
         Self::Lookup,
+        Self::Spool,
     ];
 
     /// Value of the label `type` of `kvclient_event_feed_error_count`.
@@ -80,6 +84,7 @@ impl FailureKind {
             Self::Multiplexing => "Multiplexing",
             Self::Matcher => "Matcher",
             Self::Lookup => "Lookup",
+            Self::Spool => "Spool",
         }
     }
 }
@@ -97,6 +102,8 @@ pub(crate) enum Failure {
     NoMultiplexing,
     /// Its rows do not fit together.
     Matcher(MatchError),
+    /// Its rows could not wait on disk.
+    Spool(SpoolError),
 }
 
 /// What to do about a failure.
@@ -127,6 +134,9 @@ impl Failure {
             Self::Matcher(MatchError::CommitWithoutPrewrite { .. }) => {
                 (FailureKind::Matcher, Reaction::Renew)
             }
+            Self::Spool(error) => {
+                (FailureKind::Spool, Reaction::Fatal(CdcError::Spool { source: error.clone() }))
+            }
             Self::Matcher(error) => {
                 let source = error.clone();
                 let error = CdcError::BrokenPromise { store: store.to_owned(), region, source };
@@ -143,6 +153,7 @@ impl Failure {
             Self::Connect(text) => format!("no stream: {text}"),
             Self::NoMultiplexing => "the store does not multiplex streams".to_owned(),
             Self::Matcher(error) => error.to_string(),
+            Self::Spool(error) => error.to_string(),
         }
     }
 }

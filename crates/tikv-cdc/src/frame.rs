@@ -77,12 +77,17 @@ impl Decoder for FrameDecoder {
     }
 }
 
-/// Copies the rows of an event that will wait for others into one allocation of their own: prewrites, and while the
-/// scan runs commits and roll-backs.
-pub(crate) fn detach_waiting(rows: &mut [Row], initialized: bool, quota: &Arc<MemoryQuota>) {
+/// Copies the rows of an event that will wait for others in memory into one allocation of their own: prewrites, and
+/// while the scan runs commits and roll-backs; those of transactions that are `spilled` (by start ts) wait elsewhere.
+pub(crate) fn detach_waiting(
+    rows: &mut [Row],
+    initialized: bool,
+    quota: &Arc<MemoryQuota>,
+    spilled: impl Fn(u64) -> bool,
+) {
     let waits = |row: &Row| match LogType::try_from(row.r#type) {
-        Ok(LogType::Prewrite) => true,
-        Ok(LogType::Commit | LogType::Rollback) => !initialized,
+        Ok(LogType::Prewrite) => !spilled(row.start_ts),
+        Ok(LogType::Commit | LogType::Rollback) => !initialized && !spilled(row.start_ts),
         _ => false,
     };
     let size = rows.iter().filter(|row| waits(row)).map(payload).sum();
@@ -130,7 +135,7 @@ mod tests {
                 row(LogType::Prewrite, 90),
             ];
             let before = rows.clone();
-            detach_waiting(&mut rows, initialized, &quota);
+            detach_waiting(&mut rows, initialized, &quota, |_| false);
             assert_eq!(rows, before);
             drop((frame, before));
             assert_eq!((quota.used_by(Stage::Frames), quota.used_by(Stage::Prewrites)), (100_000, kept));

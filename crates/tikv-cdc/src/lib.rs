@@ -5,7 +5,7 @@
 //! [`SpanReceiver`]. Splits, merges, leader transfers, busy stores and broken streams are handled inside.
 //!
 //! The rules that decide about correctness are modules without I/O, which recorded streams replay through:
-//! [`matcher`] pairs prewrites with commits, [`frontier`] keeps the smallest of many resolved ts, [`range_lock`] sees to
+//! [`matcher`] pairs prewrites with commits, [`spilling`] keeps it small, [`frontier`] keeps the smallest of many resolved ts, [`range_lock`] sees to
 //! it that every key of a span is subscribed once.
 //!
 //! # Memory
@@ -14,6 +14,9 @@
 //! client, or to that of its consumer ([`span_channel_within`]), from its arrival until its last row is dropped,
 //! wherever that is. When the quota is used up, or the consumer falls behind, streams are not read, and the flow
 //! control of HTTP/2 stops the stores. Streams are never shared between consumers, so each frame has one of them.
+//!
+//! Rows that wait for their commit are bounded, too: transactions that are too large for memory wait on disk, in a
+//! [`PrewriteSpool`]. [`spilling`] says how, and why that is enough.
 
 mod backoff;
 mod client;
@@ -31,6 +34,8 @@ pub mod range_lock;
 mod report;
 mod row;
 mod span;
+pub mod spilling;
+mod spool;
 mod stale_locks;
 mod stream;
 mod streams;
@@ -44,4 +49,5 @@ pub use failure::FailureKind;
 pub use metrics::CdcMetrics;
 pub use report::{ErrorReport, RegionReport, RegionStage, SpanReport};
 pub use row::{Op, RowChange};
+pub use spool::{PrewriteSpool, SpoolConfig, SpoolError};
 pub use tikv_client::LiveLock;

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use tikv_proto::cdcpb::event::row::OpType;
 use tikv_proto::cdcpb::event::{LogType, Row};
 
 use crate::row::{Op, RowChange};
@@ -56,6 +57,12 @@ pub enum MatchError {
         /// Its commit ts.
         commit_ts: u64,
     },
+    /// More transactions are open than the index of spilled ones may hold.
+    #[error("more than {limit} transactions of one region wait for their commit on disk")]
+    TooManyTransactions {
+        /// The bound.
+        limit: usize,
+    },
     /// A row type or operation that is not known.
     #[error("unknown row type {log_type} or operation {op_type}")]
     UnknownRow {
@@ -94,6 +101,13 @@ struct Prewrite {
     generation: u64,
 }
 
+impl Prewrite {
+    /// True if it tells that the lock lives, but not its value: nothing is put without a value.
+    fn is_heartbeat(&self) -> bool {
+        self.value.is_empty() && self.op == OpType::Put as i32
+    }
+}
+
 /// A commit that waits for the end of the scan.
 #[derive(Clone, Debug)]
 struct Commit {
@@ -124,6 +138,13 @@ pub struct Matcher {
     cached_rollbacks: Vec<WriteId>,
     /// Advances of the resolved ts since the last prewrite.
     quiet: u32,
+    /// Bytes of keys and values of everything that waits.
+    waiting: usize,
+}
+
+/// Bytes of key and values of a lock.
+fn lock_bytes(write: &WriteId, prewrite: &Prewrite) -> usize {
+    write.key.len() + prewrite.value.len() + prewrite.old_value.len()
 }
 
 impl Matcher {
@@ -138,7 +159,18 @@ impl Matcher {
             cached_commits: Vec::new(),
             cached_rollbacks: Vec::new(),
             quiet: 0,
+            waiting: 0,
         }
+    }
+
+    /// A matcher for rows that waited elsewhere while the region was resolved up to `resolved_ts`.
+    pub(crate) fn replaying(start_ts: u64, checkpoint_ts: u64, resolved_ts: u64) -> Self {
+        Self { resolved_ts, ..Self::new(start_ts, checkpoint_ts) }
+    }
+
+    /// Where the subscription began, and the registration.
+    pub(crate) fn bounds(&self) -> (u64, u64) {
+        (self.start_ts, self.checkpoint_ts)
     }
 
     /// True once the scan is complete.
@@ -154,6 +186,65 @@ impl Matcher {
     /// Number of prewrites that wait for their commit.
     pub fn pending(&self) -> usize {
         self.prewrites.len()
+    }
+
+    /// Bytes of keys and values of the rows that wait: prewrites, and during the scan commits and roll-backs.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes out everything that waits, as rows that bring a new matcher into the same state when it takes them in this
+    /// order: commits and roll-backs of the scan come before the prewrites, because they wait for its end.
+    pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = Row> + use<> {
+        self.waiting = 0;
+        let commits = std::mem::take(&mut self.cached_commits).into_iter().map(|commit| Row {
+            start_ts: commit.write.start_ts,
+            key: commit.write.key,
+            commit_ts: commit.commit_ts,
+            r#type: LogType::Commit as i32,
+            op_type: commit.op,
+            ..Row::default()
+        });
+        let rollbacks = std::mem::take(&mut self.cached_rollbacks).into_iter().map(|write| Row {
+            start_ts: write.start_ts,
+            key: write.key,
+            r#type: LogType::Rollback as i32,
+            ..Row::default()
+        });
+        let prewrites = std::mem::take(&mut self.prewrites).into_iter().map(|(write, prewrite)| Row {
+            start_ts: write.start_ts,
+            key: write.key,
+            r#type: LogType::Prewrite as i32,
+            op_type: prewrite.op,
+            value: prewrite.value,
+            old_value: prewrite.old_value,
+            generation: prewrite.generation,
+            ..Row::default()
+        });
+        commits.chain(rollbacks).chain(prewrites)
+    }
+
+    /// The lock that is left of one key, and the state of before the scan for the next key.
+    pub(crate) fn next_key(&mut self) -> Option<Row> {
+        self.initialized = false;
+        if self.waiting == 0 && self.prewrites.is_empty() {
+            return None;
+        }
+        self.take_waiting().next()
+    }
+
+    /// Bytes of the rows that wait, by transaction.
+    pub(crate) fn waiting_by_transaction(&self) -> HashMap<u64, usize> {
+        let commits =
+            self.cached_commits.iter().map(|commit| (commit.write.start_ts, commit.write.key.len()));
+        let rollbacks = self.cached_rollbacks.iter().map(|write| (write.start_ts, write.key.len()));
+        let prewrites =
+            self.prewrites.iter().map(|(write, prewrite)| (write.start_ts, lock_bytes(write, prewrite)));
+        let mut bytes = HashMap::new();
+        for (start_ts, size) in commits.chain(rollbacks).chain(prewrites) {
+            *bytes.entry(start_ts).or_default() += size;
+        }
+        bytes
     }
 
     /// Bytes of bookkeeping that the matcher allocates, without keys and values, which belong to their frames.
@@ -206,13 +297,18 @@ impl Matcher {
             old_value: row.old_value,
             generation: row.generation,
         };
+        let bytes = lock_bytes(&write, &new);
         match self.prewrites.entry(write) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(new);
+                self.waiting += bytes;
             }
             std::collections::hash_map::Entry::Occupied(mut entry) => {
-                if !new.value.is_empty() && new.generation >= entry.get().generation {
-                    entry.insert(new);
+                let old = entry.get();
+                if !new.value.is_empty() && (new.generation >= old.generation || old.is_heartbeat()) {
+                    self.waiting += bytes;
+                    let replaced = entry.insert(new);
+                    self.waiting -= lock_bytes(entry.key(), &replaced);
                 }
             }
         }
@@ -225,16 +321,20 @@ impl Matcher {
             commit_ts: row.commit_ts,
             op: row.op_type,
         };
-        let usable = self
-            .prewrites
-            .get(&commit.write)
-            .is_some_and(|found| self.initialized || !(found.value.is_empty() || found.generation > 0));
+        let usable = self.prewrites.get(&commit.write).is_some_and(|found| {
+            if self.initialized {
+                !found.is_heartbeat()
+            } else {
+                !(found.value.is_empty() || found.generation > 0)
+            }
+        });
         if usable {
             self.emit_commit(commit, out)
         } else if self.initialized {
             let Commit { write: WriteId { start_ts, key }, commit_ts, .. } = commit;
             Err(MatchError::CommitWithoutPrewrite { start_ts, commit_ts, key })
         } else {
+            self.waiting += commit.write.key.len();
             self.cached_commits.push(commit);
             Ok(())
         }
@@ -242,7 +342,11 @@ impl Matcher {
 
     /// Joins a commit with its prewrite, if there is one.
     fn emit_commit(&mut self, commit: Commit, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
-        let Some(prewrite) = self.prewrites.remove(&commit.write) else { return Ok(()) };
+        let Some(prewrite) = self.remove_prewrite(&commit.write) else { return Ok(()) };
+        if prewrite.is_heartbeat() {
+            // Only a sign of life was seen of the lock: the scan came after its commit and delivered the change.
+            return Ok(());
+        }
         let Some(op) = Op::from_wire(commit.op).or_else(|| Op::from_wire(prewrite.op)) else {
             return Err(unknown(LogType::Commit as i32, commit.op));
         };
@@ -266,21 +370,31 @@ impl Matcher {
     fn on_rollback(&mut self, row: Row) {
         let write = WriteId { start_ts: row.start_ts, key: row.key };
         if self.initialized {
-            self.prewrites.remove(&write);
+            self.remove_prewrite(&write);
         } else {
+            self.waiting += write.key.len();
             self.cached_rollbacks.push(write);
         }
     }
 
+    /// Takes a lock out.
+    fn remove_prewrite(&mut self, write: &WriteId) -> Option<Prewrite> {
+        let prewrite = self.prewrites.remove(write)?;
+        self.waiting -= lock_bytes(write, &prewrite);
+        Some(prewrite)
+    }
+
     /// The scan is complete: what waited for it is looked at again. Commits that still have no prewrite were delivered
     /// by the scan as committed rows.
-    fn on_initialized(&mut self, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
+    pub(crate) fn on_initialized(&mut self, out: &mut Vec<RowChange>) -> Result<(), MatchError> {
         self.initialized = true;
         for commit in std::mem::take(&mut self.cached_commits) {
+            self.waiting -= commit.write.key.len();
             self.emit_commit(commit, out)?;
         }
         for write in std::mem::take(&mut self.cached_rollbacks) {
-            self.prewrites.remove(&write);
+            self.waiting -= write.key.len();
+            self.remove_prewrite(&write);
         }
         Ok(())
     }

@@ -67,6 +67,8 @@ pub struct CdcMetrics {
     requested: Gauge,
     /// Regions that are registered at a store.
     subscribed: Gauge,
+    /// Prewrites that were moved to disk after they had waited in memory.
+    spilled: Count,
     /// Lock resolutions started.
     lock_resolutions: Count,
     /// Locks removed.
@@ -84,6 +86,7 @@ impl Default for CdcMetrics {
             received: Gauge::default(),
             requested: Gauge::default(),
             subscribed: Gauge::default(),
+            spilled: Gauge::default(),
             lock_resolutions: Gauge::default(),
             locks_resolved: Gauge::default(),
             resolved_lag: Gauge::default(),
@@ -103,6 +106,11 @@ impl CdcMetrics {
             self.batch_resolved.clone(),
         );
         client.register("received_bytes", "Bytes of change events received", self.received.clone());
+        client.register(
+            "spilled_prewrites",
+            "Waiting rows that were moved from memory to disk",
+            self.spilled.clone(),
+        );
         let subscriptions = registry.sub_registry_with_prefix("subscription_client");
         subscriptions.register(
             "requested_region_count",
@@ -135,6 +143,16 @@ impl CdcMetrics {
     /// Regions that are registered at a store.
     pub fn subscribed_regions(&self) -> i64 {
         self.subscribed.get()
+    }
+
+    /// Waiting rows that were moved from memory to disk so far.
+    pub fn spilled_prewrites(&self) -> u64 {
+        self.spilled.get()
+    }
+
+    /// Counts rows moved to disk.
+    pub(crate) fn spilled(&self, rows: usize) {
+        self.spilled.inc_by(rows as u64);
     }
 
     /// Counts a failure.

@@ -13,8 +13,12 @@ pub(crate) enum BenchCommand {
     Capture(ExampleArgs),
     /// The Canal-JSON encoder alone.
     Encode(ExampleArgs),
-    /// The sorter alone.
+    /// The sorter alone, in memory and spilled.
     Sorter(ExampleArgs),
+    /// Resolved ts of many regions through a stream, and the memory of idle tables.
+    Source(ExampleArgs),
+    /// One transaction that is larger than memory, from a store through matcher and sorter.
+    LargeTxn(ExampleArgs),
 }
 
 /// Arguments that are passed on.
@@ -33,6 +37,8 @@ pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
         BenchCommand::Capture(args) => of_program("capture", args),
         BenchCommand::Encode(args) => example("change-format", "encode_bench", &args.args),
         BenchCommand::Sorter(args) => example("event-sorter", "sorter_bench", &args.args),
+        BenchCommand::Source(args) => example("tikv-cdc", "source_bench", &args.args),
+        BenchCommand::LargeTxn(args) => example("tikv-cdc", "large_txn_bench", &args.args),
     }
 }
 

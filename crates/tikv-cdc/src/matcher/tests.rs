@@ -1,5 +1,3 @@
-use tikv_proto::cdcpb::event::row::OpType;
-
 use super::*;
 
 /// A row of the stream.
@@ -125,6 +123,23 @@ fn an_early_generation_seen_during_the_scan_is_not_taken_for_the_last() {
     assert!(feed(&mut matcher, rows).unwrap().is_empty());
     let out = feed(&mut matcher, vec![row(LogType::Initialized, 0, 0, "", "")]).unwrap();
     assert_eq!(out, [(5, 6, Bytes::from_static(b"two"))]);
+}
+
+#[test]
+fn a_sign_of_life_alone_is_not_taken_for_the_value() {
+    let mut matcher = Matcher::new(1, 1);
+    let heartbeat = Row { generation: 2, ..row(LogType::Prewrite, 5, 0, "a", "") };
+    let rows = vec![
+        heartbeat.clone(),
+        row(LogType::Commit, 5, 6, "a", ""),
+        row(LogType::Committed, 5, 6, "a", "v"),
+        row(LogType::Initialized, 0, 0, "", ""),
+    ];
+    assert_eq!(feed(&mut matcher, rows).unwrap(), [(5, 6, Bytes::from_static(b"v"))]);
+    assert_eq!(matcher.pending(), 0);
+    let rows = vec![Row { start_ts: 7, ..heartbeat }, row(LogType::Commit, 7, 8, "a", "")];
+    let error = feed(&mut matcher, rows).unwrap_err();
+    assert!(matches!(error, MatchError::CommitWithoutPrewrite { start_ts: 7, .. }));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One stream to a store, with the regions that are registered on it.
 
 mod admission;
+mod joining;
 mod link;
 mod registrations;
 
@@ -23,7 +24,9 @@ use crate::failure::Failure;
 use crate::feeds::Feeds;
 use crate::report::RegionStage;
 use crate::span::{Claim, Span};
+use crate::spool::JoinEvent;
 use crate::stream::admission::Admission;
+use crate::stream::joining::Joining;
 pub(crate) use crate::stream::link::Protocol;
 use crate::stream::link::{Link, LinkEvent};
 use crate::stream::registrations::{Ended, Registrations};
@@ -123,6 +126,8 @@ struct Stream {
     scan_room: Option<Room>,
     /// Regions on the stream, for those who choose among several.
     load: Arc<AtomicUsize>,
+    /// The log that is being joined.
+    joining: Option<Joining>,
 }
 
 /// Starts the task of a stream and returns the way to it.
@@ -134,7 +139,11 @@ pub(crate) fn start(
 ) -> mpsc::Sender<Command> {
     let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let stream = Stream {
-        registrations: Registrations::new(feeds.metrics.clone(), Arc::clone(&quota)),
+        registrations: Registrations::new(
+            feeds.metrics.clone(),
+            Arc::clone(&quota),
+            feeds.config.spool.clone(),
+        ),
         feeds: Arc::clone(feeds),
         key,
         quota,
@@ -147,6 +156,7 @@ pub(crate) fn start(
         room: None,
         scan_room: None,
         load,
+        joining: None,
     };
     feeds.spawn(stream.run());
     sender
@@ -169,6 +179,7 @@ impl Stream {
             self.open_if_needed();
             let regions = self.registrations.len() + self.admission.len() + self.commands.len();
             self.load.store(regions, Ordering::Relaxed);
+            self.start_join();
             let idle = self.registrations.len() == 0 && self.admission.len() == 0;
             let wants_link = self.link.is_down() && !idle;
             let sender = self.link.sender().filter(|_| !self.requests.is_empty());
@@ -191,7 +202,12 @@ impl Stream {
                     (_, None) => {}
                 },
                 event = self.link.next(self.room.is_none()) => self.on_link(event),
-                () = maybe(&mut self.room) => self.room = None,
+                event = joining::next(&mut self.joining), if self.room.is_none() => self.on_join(event),
+                () = maybe(&mut self.room) => {
+                    self.room = None;
+                    // Another reason to wait may be left.
+                    self.look_for_room();
+                }
                 () = maybe(&mut self.scan_room) => self.scan_room = None,
                 () = tokio::time::sleep_until(self.not_before), if wants_link => {}
                 () = tokio::time::sleep(IDLE_TIMEOUT), if idle => {
@@ -324,6 +340,8 @@ impl Stream {
                 self.backoff = Backoff::default();
                 let ended = self.registrations.on_frame(frame);
                 ended.into_iter().for_each(|ended| self.on_ended(ended));
+                let ended = self.registrations.spill_excess();
+                ended.into_iter().for_each(|ended| self.on_ended(ended));
                 self.look_for_room();
             }
             LinkEvent::Refused(status) | LinkEvent::Lost(status)
@@ -340,7 +358,7 @@ impl Stream {
 
     /// A registration has ended.
     fn on_ended(&mut self, ended: Ended) {
-        if matches!(ended.failure, Failure::Matcher(_)) {
+        if matches!(ended.failure, Failure::Matcher(_) | Failure::Spool(_)) {
             self.deregister(ended.claim.request_id, ended.claim.route.id);
         }
         self.feeds.region_failed(ended.claim, ended.failure);
@@ -365,13 +383,45 @@ impl Stream {
         }
     }
 
+    /// Joins the next log, if one must be joined and none is.
+    fn start_join(&mut self) {
+        if self.joining.is_none()
+            && let Some(spool) = &self.feeds.config.spool
+            && let Some((place, join)) = self.registrations.next_join()
+        {
+            self.joining = Some(Joining::start(spool, place, join));
+        }
+    }
+
+    /// Takes what a join tells. A join whose registration has ended is given up.
+    fn on_join(&mut self, event: JoinEvent) {
+        let Some(place) = self.joining.as_ref().map(|joining| joining.place) else { return };
+        match event {
+            JoinEvent::Rows(rows) => {
+                if !self.registrations.deliver_joined(place, rows) {
+                    self.joining = None;
+                }
+            }
+            JoinEvent::Done(outcome) => {
+                self.joining = None;
+                let ended = self.registrations.finish_join(place, outcome);
+                ended.into_iter().for_each(|ended| self.on_ended(ended));
+            }
+        }
+        self.look_for_room();
+    }
+
     /// Stops reading while memory is short or a consumer is behind.
     ///
-    /// Prewrites do not count: to be rid of them, their commits must be read.
+    /// Prewrites in memory do not count: to be rid of them, they must be spilled, or their commits read. Those on their
+    /// way to disk do.
     fn look_for_room(&mut self) {
         let quota = &self.quota;
+        let spool = self.feeds.config.spool.as_ref();
         if let Some(sender) = self.registrations.take_full() {
             self.room = Some(Box::pin(sender.until_room()));
+        } else if let Some(room) = spool.and_then(|spool| joining::spool_room(spool)) {
+            self.room = Some(room);
         } else if quota.pressure_without(event_sorter::Stage::Prewrites) >= READ_SHARE {
             let wait = quota.until_below_without(READ_SHARE, event_sorter::Stage::Prewrites);
             self.room = Some(Box::pin(wait));

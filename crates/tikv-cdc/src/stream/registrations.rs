@@ -1,6 +1,6 @@
-//! The registrations of one stream, and what its frames mean to them. No I/O.
+//! The registrations of one stream, and what its frames mean to them. No I/O, but for rows handed to the spool.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use event_sorter::{Charge, MemoryQuota, Stage};
@@ -10,17 +10,36 @@ use tikv_proto::cdcpb::event::{Event as Content, LogType, Row};
 use crate::delivery::SpanSender;
 use crate::failure::Failure;
 use crate::frame::{Frame, detach_waiting};
-use crate::matcher::Matcher;
 use crate::metrics::{CdcMetrics, Pulled};
 use crate::row::RowChange;
 use crate::span::{Claim, Span};
+use crate::spilling::{Join, LogEntry, Resolved, SpillingMatcher};
+use crate::spool::{JoinFailure, PrewriteSpool};
+
+/// A stream spills when it has at least this part of the limit itself: one in this many. The rest is not worth it.
+const WORTH_SHARE: usize = 64;
 
 /// A region that is registered on the stream.
 struct Registration {
     /// The right to it.
     claim: Box<Claim>,
     /// Pairs its rows.
-    matcher: Matcher,
+    matcher: SpillingMatcher,
+    /// Tells it from an earlier one of the same region.
+    number: u64,
+    /// True while it waits for joins.
+    joining: bool,
+}
+
+/// A registration that waits for a join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Request id.
+    request: u64,
+    /// Region.
+    region: u64,
+    /// Number of the registration.
+    number: u64,
 }
 
 /// Registrations under one request id; all belong to one span.
@@ -54,15 +73,39 @@ pub(crate) struct Registrations {
     quota: Arc<MemoryQuota>,
     /// Bookkeeping of all matchers.
     bookkeeping: Charge,
+    /// Bytes of rows that wait in all matchers.
+    waiting: usize,
+    /// Where transactions go that are too large for memory; `None` if they stay in memory all the same.
+    spool: Option<Arc<PrewriteSpool>>,
+    /// Registrations that wait for a join, each once.
+    held: VecDeque<Place>,
+    /// Registrations made so far.
+    made: u64,
     /// A channel that is full.
     full: Option<SpanSender>,
 }
 
 impl Registrations {
     /// None yet.
-    pub(crate) fn new(metrics: CdcMetrics, quota: Arc<MemoryQuota>) -> Self {
+    pub(crate) fn new(
+        metrics: CdcMetrics,
+        quota: Arc<MemoryQuota>,
+        spool: Option<Arc<PrewriteSpool>>,
+    ) -> Self {
         let bookkeeping = quota.charge(Stage::Prewrites, 0);
-        Self { groups: HashMap::new(), scanning: 0, count: 0, metrics, quota, bookkeeping, full: None }
+        Self {
+            groups: HashMap::new(),
+            scanning: 0,
+            count: 0,
+            metrics,
+            quota,
+            bookkeeping,
+            waiting: 0,
+            spool,
+            held: VecDeque::new(),
+            made: 0,
+            full: None,
+        }
     }
 
     /// Number of registrations.
@@ -82,7 +125,7 @@ impl Registrations {
 
     /// Adds a registration. A region that is there already is given back: the caller sends nothing for it.
     pub(crate) fn insert(&mut self, claim: Box<Claim>, checkpoint_ts: u64) -> Result<(), Box<Claim>> {
-        let matcher = Matcher::new(claim.span.start_ts, checkpoint_ts);
+        let matcher = SpillingMatcher::new(claim.span.start_ts, checkpoint_ts);
         let group = self
             .groups
             .entry(claim.request_id)
@@ -90,7 +133,9 @@ impl Registrations {
         if group.regions.contains_key(&claim.route.id) {
             return Err(claim);
         }
-        group.regions.insert(claim.route.id, Registration { claim, matcher });
+        self.made += 1;
+        let registration = Registration { matcher, number: self.made, joining: false, claim };
+        group.regions.insert(registration.claim.route.id, registration);
         self.scanning += 1;
         self.count += 1;
         self.metrics.subscribed(1);
@@ -132,11 +177,15 @@ impl Registrations {
 
     /// Counts a registration out.
     fn removed(&mut self, registration: &Registration) {
-        let given_back = registration.matcher.bookkeeping();
-        self.bookkeeping.resize(self.bookkeeping.bytes().saturating_sub(given_back));
+        let matcher = &registration.matcher;
+        self.bookkeeping.resize(self.bookkeeping.bytes().saturating_sub(matcher.bookkeeping()));
+        self.waiting = self.waiting.saturating_sub(matcher.matcher().waiting_bytes());
+        if let Some(spool) = &self.spool {
+            matcher.logs().for_each(|log| spool.remove(log));
+        }
         self.count -= 1;
         self.metrics.subscribed(-1);
-        if !registration.matcher.is_initialized() {
+        if !matcher.matcher().is_initialized() {
             self.scanning -= 1;
             self.metrics.requested(-1);
         }
@@ -197,15 +246,19 @@ impl Registrations {
         // Unknown ids belong to subscriptions that were ended here but not yet there.
         let Some(group) = self.groups.get_mut(&request) else { return Ok(()) };
         let Some(registration) = group.regions.get_mut(&region) else { return Ok(()) };
-        let was_initialized = registration.matcher.is_initialized();
-        detach_waiting(&mut entries, was_initialized, &self.quota);
-        let before = registration.matcher.bookkeeping();
+        let matcher = &mut registration.matcher;
+        let was_initialized = matcher.matcher().is_initialized();
+        detach_waiting(&mut entries, was_initialized, &self.quota, |start_ts| matcher.is_spilled(start_ts));
+        let before = (matcher.bookkeeping(), matcher.matcher().waiting_bytes());
         count(&entries, &self.metrics);
         let out = rows.to(&group.span);
-        let outcome = entries.into_iter().try_for_each(|row| registration.matcher.on_row(row, out));
-        let after = registration.matcher.bookkeeping();
-        self.bookkeeping.resize((self.bookkeeping.bytes() + after).saturating_sub(before));
-        if registration.matcher.is_initialized() && !was_initialized {
+        let mut spilled = Vec::new();
+        let outcome = entries.into_iter().try_for_each(|row| matcher.on_row(row, out, &mut spilled));
+        let after = (matcher.bookkeeping(), matcher.matcher().waiting_bytes());
+        self.bookkeeping.resize((self.bookkeeping.bytes() + after.0).saturating_sub(before.0));
+        self.waiting = (self.waiting + after.1).saturating_sub(before.1);
+        append(self.spool.as_deref(), spilled)?;
+        if matcher.matcher().is_initialized() && !was_initialized {
             self.scanning -= 1;
             self.metrics.requested(-1);
             group.span.set_initialized(registration.claim.lock);
@@ -220,18 +273,146 @@ impl Registrations {
             request => self.groups.get_mut(&request),
         };
         let Some(group) = group else { return };
-        let bookkeeping = &mut self.bookkeeping;
+        let (bookkeeping, held) = (&mut self.bookkeeping, &mut self.held);
         let advanced = regions.iter().filter_map(|region| {
             let registration = group.regions.get_mut(region)?;
             let before = registration.matcher.bookkeeping();
-            let moved = registration.matcher.on_resolved(ts);
+            let resolved = registration.matcher.on_resolved(ts);
             let given_back = before.saturating_sub(registration.matcher.bookkeeping());
             if given_back > 0 {
                 bookkeeping.resize(bookkeeping.bytes().saturating_sub(given_back));
             }
-            moved.then_some(registration.claim.lock)
+            if resolved == Resolved::Held && !registration.joining {
+                registration.joining = true;
+                let request = registration.claim.request_id;
+                held.push_back(Place { request, region: *region, number: registration.number });
+            }
+            (resolved == Resolved::Moved).then_some(registration.claim.lock)
         });
         group.span.advance(advanced, ts);
+    }
+
+    /// Moves transactions out of memory if prewrites take more than their limit. Registrations that cannot go on are
+    /// returned.
+    pub(crate) fn spill_excess(&mut self) -> Vec<Ended> {
+        let Some(spool) = self.spool.clone() else { return Vec::new() };
+        let limit = spool.waiting_limit();
+        if self.quota.used_by(Stage::Prewrites) < limit || self.waiting < limit / WORTH_SHARE {
+            return Vec::new();
+        }
+        let mut largest: Vec<(usize, u64, u64)> = Vec::new();
+        for (request, group) in &self.groups {
+            let sizes = group.regions.iter().map(|(region, registration)| {
+                (registration.matcher.matcher().waiting_bytes(), *request, *region)
+            });
+            largest.extend(sizes.filter(|(bytes, ..)| *bytes > 0));
+        }
+        largest.sort_unstable_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
+        let enough = self.waiting / 2;
+        let mut ended = Vec::new();
+        for (_, request, region) in largest {
+            if self.waiting <= enough {
+                break;
+            }
+            if let Err(failure) = self.spill(&spool, request, region) {
+                ended.extend(self.end(request, region, failure));
+            }
+        }
+        ended
+    }
+
+    /// Moves what waits in one matcher to the spool.
+    fn spill(&mut self, spool: &PrewriteSpool, request: u64, region: u64) -> Result<(), Failure> {
+        let Some(registration) =
+            self.groups.get_mut(&request).and_then(|group| group.regions.get_mut(&region))
+        else {
+            return Ok(());
+        };
+        let matcher = &mut registration.matcher;
+        let before = (matcher.bookkeeping(), matcher.matcher().waiting_bytes());
+        let mut entries = Vec::new();
+        let created = matcher.spill(spool.own_log(), &mut entries).map_err(Failure::Matcher)?;
+        let after = (matcher.bookkeeping(), matcher.matcher().waiting_bytes());
+        self.bookkeeping.resize((self.bookkeeping.bytes() + after.0).saturating_sub(before.0));
+        self.waiting = (self.waiting + after.1).saturating_sub(before.1);
+        self.metrics.spilled(entries.len());
+        created.into_iter().for_each(|log| spool.create(log));
+        append(Some(spool), entries)
+    }
+
+    /// The next log to join, with its registration.
+    pub(crate) fn next_join(&mut self) -> Option<(Place, Join)> {
+        while let Some(place) = self.held.pop_front() {
+            if let Some((registration, _)) = self.at(place)
+                && let Some(join) = registration.matcher.next_join()
+            {
+                if let Some(spool) = &self.spool {
+                    spool.create(join.fresh);
+                }
+                return Some((place, join));
+            }
+        }
+        None
+    }
+
+    /// The registration at a place, if it is still that one, with its span.
+    fn at(&mut self, place: Place) -> Option<(&mut Registration, &Arc<Span>)> {
+        let group = self.groups.get_mut(&place.request)?;
+        let registration = group.regions.get_mut(&place.region)?;
+        (registration.number == place.number).then_some((registration, &group.span))
+    }
+
+    /// Delivers rows of a join; false if the registration has ended.
+    pub(crate) fn deliver_joined(&mut self, place: Place, rows: Vec<RowChange>) -> bool {
+        let Some((_, span)) = self.at(place) else { return false };
+        span.deliver(rows);
+        let full = span.sender.is_full().then(|| span.sender.clone());
+        self.full = full.or(self.full.take());
+        true
+    }
+
+    /// A join has ended; the resolved ts that waited for it is published unless more joins are needed. Returns the
+    /// registration if it cannot go on.
+    pub(crate) fn finish_join(&mut self, place: Place, outcome: Result<bool, JoinFailure>) -> Option<Ended> {
+        let failure = match outcome {
+            Ok(left) => {
+                self.joined(place, left);
+                return None;
+            }
+            Err(JoinFailure::Cancelled) => return None,
+            Err(JoinFailure::Match(error)) => Failure::Matcher(error),
+            Err(JoinFailure::Spool(error)) => Failure::Spool(error),
+        };
+        self.at(place)?;
+        self.end(place.request, place.region, failure)
+    }
+
+    /// All rows of a join are delivered.
+    fn joined(&mut self, place: Place, left: bool) {
+        let Some((registration, span)) = self.at(place) else { return };
+        let before = registration.matcher.bookkeeping();
+        let (resolved, unused) = registration.matcher.joined(left);
+        let given_back = before.saturating_sub(registration.matcher.bookkeeping());
+        registration.joining = resolved.is_none();
+        let waits = registration.joining;
+        if let Some(ts) = resolved {
+            span.advance([registration.claim.lock], ts);
+        }
+        self.bookkeeping.resize(self.bookkeeping.bytes().saturating_sub(given_back));
+        if let (Some(spool), Some(log)) = (&self.spool, unused) {
+            spool.remove(log);
+        }
+        if waits {
+            self.held.push_front(place);
+        }
+    }
+}
+
+/// Hands rows to the spool. Without one, nothing is ever spilled.
+fn append(spool: Option<&PrewriteSpool>, entries: Vec<LogEntry>) -> Result<(), Failure> {
+    match spool {
+        Some(spool) if !entries.is_empty() => spool.append(entries).map_err(Failure::Spool),
+        _ => Ok(()),
     }
 }
 

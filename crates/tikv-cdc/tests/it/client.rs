@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use event_sorter::Stage;
 use tikv_cdc::key_range::KeyRange;
-use tikv_cdc::{CdcConfig, CdcError, FailureKind, RegionStage, SpanEvent, SpanRequest};
+use tikv_cdc::{CdcConfig, CdcError, FailureKind, RegionStage, SpanEvent, SpanRequest, SpoolConfig};
 use tikv_proto::cdcpb::change_data_request::Request;
 use tikv_proto::cdcpb::event::LogType;
 use tikv_proto::cdcpb::{ClusterIdMismatch, Compatibility, Congested, DuplicateRequest, Error, ScanPriority};
@@ -604,4 +604,75 @@ async fn a_consumer_that_is_behind_does_not_hold_up_another() {
     stream.rows(&request, vec![initialized()]).await;
     stream.resolved(&[&request], 50).await;
     assert_eq!(test.resolved().await, 50);
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_not_fit_waits_on_disk_and_arrives_whole() {
+    let mut store = FakeStore::start(1).await;
+    let limits = SpoolConfig { waiting_limit: 64 << 10, buffer_limit: 64 << 10, own_log: 8 << 10 };
+    let mut test = Harness::spilling(CdcConfig::default(), 64 << 20, limits);
+    test.cluster.region(7, 3, "", "m", &store);
+    test.cluster.region(8, 3, "m", "", &store);
+    let _handle = test.subscribe(11, "a", "z", 100);
+    let mut stream = store.stream().await;
+    let requests = [stream.request().await, stream.request().await];
+    let mut written = Vec::new();
+    for request in &requests {
+        stream.rows(request, vec![initialized()]).await;
+        let letter = if request.region_id == 7 { 'c' } else { 'q' };
+        for number in 0..400_u32 {
+            let (key, value) = (format!("{letter}{number:04}"), format!("{number}").repeat(1000));
+            stream.rows(request, vec![row(LogType::Prewrite, 110, 0, &key, &value)]).await;
+            written.push((120, key, value));
+        }
+    }
+    // A small transaction meanwhile does not wait for the large one.
+    stream.rows(&requests[0], vec![row(LogType::Prewrite, 111, 0, "d", "small")]).await;
+    stream.rows(&requests[0], vec![row(LogType::Commit, 111, 112, "d", "")]).await;
+    assert_eq!(test.rows().await, [(112, "d".into(), "small".into())]);
+    assert!(test.client.metrics().spilled_prewrites() > 100);
+    assert!(test.quota.used() < 1 << 20, "{:?}", test.quota);
+    for (_, key, _) in written.iter().rev() {
+        let request =
+            requests.iter().find(|request| (request.region_id == 7) == key.starts_with('c')).unwrap();
+        stream.rows(request, vec![row(LogType::Commit, 110, 120, key, "")]).await;
+    }
+    stream.resolved(&[&requests[0], &requests[1]], 130).await;
+    let mut received = Vec::new();
+    while received.len() < written.len() {
+        received.extend(test.rows().await);
+    }
+    assert_eq!(test.resolved().await, 130, "the resolved ts comes after all rows of the transaction");
+    received.sort();
+    written.sort();
+    assert!(received == written);
+    test.client.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_prewrites_ends_the_subscription_with_an_error() {
+    let mut store = FakeStore::start(1).await;
+    let limits = SpoolConfig { waiting_limit: 1 << 10, buffer_limit: 16 << 10, own_log: 1 << 10 };
+    let mut test = Harness::spilling(CdcConfig::default(), 64 << 20, limits);
+    test.cluster.region(7, 3, "", "", &store);
+    let _handle = test.subscribe(11, "a", "z", 100);
+    let mut stream = store.stream().await;
+    let request = stream.request().await;
+    test.break_disk();
+    stream.rows(&request, vec![initialized()]).await;
+    let value = "x".repeat(4000);
+    let send = async {
+        for number in 0_u32.. {
+            let rows = vec![row(LogType::Prewrite, 110, 0, &format!("k{number}"), &value)];
+            if !stream.try_send(frame(vec![entries(&request, rows)])) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    };
+    let event = tokio::select! {
+        event = test.event() => event.1,
+        () = send => unreachable!(),
+    };
+    assert!(matches!(event, SpanEvent::Failed(CdcError::Spool { .. })), "{event:?}");
+    assert_eq!(test.client.metrics().failures(FailureKind::Spool), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use tikv_cdc::{CdcConfig, RowChange, SpanEvent};
+use tikv_cdc::{CdcConfig, RowChange, SpanEvent, SpoolConfig};
 
 use crate::fake::world::{Commit, World};
 use crate::fake::{FakeStore, Harness};
@@ -63,8 +63,8 @@ impl Received {
     }
 }
 
-/// Runs one schedule.
-async fn run(seed: u64) {
+/// Runs one schedule; returns the number of rows that were moved to disk.
+async fn run(seed: u64) -> u64 {
     let mut stores = Vec::new();
     for id in 1..4 {
         stores.push(FakeStore::start(id).await);
@@ -73,10 +73,22 @@ async fn run(seed: u64) {
         scans_per_stream: 4,
         streams_per_store: 1 + (seed % 2) as usize,
         max_streams_per_store: 3,
-        // In every third schedule stores get further streams as they get regions.
-        regions_per_stream: if seed % 3 == 0 { 2 } else { 1000 },
+        // In every fifth schedule stores get further streams as they get regions.
+        regions_per_stream: if seed % 5 == 0 { 2 } else { 1000 },
+        spool: None,
     };
-    let mut test = Harness::with(config, 64 << 20);
+    // Two of three schedules have next to no memory for prewrites: transactions go through files all the time.
+    let mut test = match seed % 3 {
+        0 => Harness::with(config, 64 << 20),
+        thrift => {
+            let limits = SpoolConfig {
+                waiting_limit: 1 << (10 * (thrift - 1)),
+                buffer_limit: 1 << 10,
+                own_log: (seed % 40) as usize,
+            };
+            Harness::spilling(config, 64 << 20, limits)
+        }
+    };
     let world = World::start(seed, &test.cluster, stores);
     let mut random = SmallRng::seed_from_u64(seed ^ 0xABCD);
     for _ in 0..random.random_range(0..60) {
@@ -127,6 +139,7 @@ async fn run(seed: u64) {
     }
     test.client.shutdown().await;
     world.lock().stop();
+    test.client.metrics().spilled_prewrites()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,13 +149,16 @@ async fn no_change_is_lost_or_late_whatever_happens_to_regions_and_streams() {
     let count = asked.unwrap_or(SCHEDULES);
     println!("seeds {first} to {}", first + count - 1);
     let mut running = tokio::task::JoinSet::new();
+    let mut spilled = 0;
     for seed in first..first + count {
         while running.len() >= CONCURRENCY {
-            running.join_next().await.unwrap().unwrap();
+            spilled += running.join_next().await.unwrap().unwrap();
         }
         running.spawn(run(seed));
     }
     while let Some(outcome) = running.join_next().await {
-        outcome.unwrap();
+        spilled += outcome.unwrap();
     }
+    println!("{spilled} rows were moved to disk");
+    assert!(spilled > count, "too few rows were moved to disk to show anything");
 }

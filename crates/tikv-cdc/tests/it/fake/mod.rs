@@ -14,8 +14,9 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tikv_cdc::key_range::KeyRange;
 use tikv_cdc::{
-    CdcClient, CdcConfig, CdcMetrics, Cluster, ClusterError, LiveLock, LockReport, RegionRoute, SpanEvent,
-    SpanReceiver, SpanRequest, SpanSender, SubscriptionHandle, span_channel,
+    CdcClient, CdcConfig, CdcMetrics, Cluster, ClusterError, LiveLock, LockReport, PrewriteSpool,
+    RegionRoute, SpanEvent, SpanReceiver, SpanRequest, SpanSender, SpoolConfig, SubscriptionHandle,
+    span_channel,
 };
 use tikv_proto::cdcpb::change_data_server::{ChangeData, ChangeDataServer};
 use tikv_proto::cdcpb::event::{Entries, Event as Content, LogType, Row, row::OpType};
@@ -349,6 +350,8 @@ pub(crate) struct Harness {
     pub(crate) sender: SpanSender,
     /// What arrives.
     pub(crate) receiver: SpanReceiver,
+    /// Holds the spool's files.
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Harness {
@@ -359,12 +362,29 @@ impl Harness {
 
     /// A client with settings and a memory quota.
     pub(crate) fn with(config: CdcConfig, quota: usize) -> Self {
-        let cluster = Arc::new(FakeCluster::default());
+        Self::build(config, MemoryQuota::new(quota), None)
+    }
+
+    /// A client that spills.
+    pub(crate) fn spilling(mut config: CdcConfig, quota: usize, limits: SpoolConfig) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let quota = MemoryQuota::new(quota);
+        config.spool = Some(Arc::new(PrewriteSpool::with(dir.path(), &quota, limits).unwrap()));
+        Self::build(config, quota, Some(dir))
+    }
+
+    /// Common constructor.
+    fn build(config: CdcConfig, quota: Arc<MemoryQuota>, dir: Option<tempfile::TempDir>) -> Self {
+        let cluster = Arc::new(FakeCluster::default());
         let (sender, receiver) = span_channel(1 << 20);
         let client =
             CdcClient::new(Arc::clone(&cluster) as _, config, Arc::clone(&quota), CdcMetrics::default());
-        Self { cluster, client, quota, sender, receiver }
+        Self { cluster, client, quota, sender, receiver, dir }
+    }
+
+    /// Takes the spool's directory away, so that no file can be made in it.
+    pub(crate) fn break_disk(&self) {
+        std::fs::remove_dir_all(self.dir.as_ref().unwrap().path()).unwrap();
     }
 
     /// Subscribes raw keys.
