@@ -114,6 +114,13 @@ impl PrewriteSpool {
         Ok(Self { sorter, quota: Arc::clone(quota), config })
     }
 
+    /// True if prewrites in memory take more than their share: of all that the spool's streams may use together, or of
+    /// what the consumer of one of them may use.
+    pub(crate) fn is_needed(&self, consumer: &MemoryQuota) -> bool {
+        self.quota.used_by(Stage::Prewrites) >= self.config.waiting_limit
+            || consumer.used_by(Stage::Prewrites) >= consumer.limit() / WAITING_SHARE
+    }
+
     /// Bytes of prewrites that may wait in memory.
     pub fn waiting_limit(&self) -> usize {
         self.config.waiting_limit

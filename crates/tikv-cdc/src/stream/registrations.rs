@@ -296,8 +296,8 @@ impl Registrations {
     /// returned.
     pub(crate) fn spill_excess(&mut self) -> Vec<Ended> {
         let Some(spool) = self.spool.clone() else { return Vec::new() };
-        let limit = spool.waiting_limit();
-        if self.quota.used_by(Stage::Prewrites) < limit || self.waiting < limit / WORTH_SHARE {
+        let worth = spool.waiting_limit().min(self.quota.limit()) / WORTH_SHARE;
+        if !spool.is_needed(&self.quota) || self.waiting < worth {
             return Vec::new();
         }
         let mut largest: Vec<(usize, u64, u64)> = Vec::new();

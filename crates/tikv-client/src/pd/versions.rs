@@ -7,8 +7,9 @@ use crate::etcd::EtcdClient;
 
 use super::PdClient;
 
-/// Oldest version of PD and TiKV that is supported: stores multiplex streams from here on.
-const MINIMUM: Version = Version { major: 7, minor: 5, patch: 0 };
+/// Oldest version of PD and TiKV that is supported. Stores before 7.5 do not multiplex streams: each span gets streams of
+/// its own there.
+const MINIMUM: Version = Version { major: 6, minor: 5, patch: 0 };
 
 /// A version without its suffix: `8.5.4` of `v8.5.4-alpha-12-gabcdef`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -85,13 +86,20 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_their_numbers() {
-        for good in ["v8.5.4", "7.5.0", "v7.5.0-alpha", "8.5.4-alpha-12-gabcdef", "v9.0.0-beta.1", "7.10.1+x"]
-        {
+        for good in [
+            "v8.5.4",
+            "6.5.0",
+            "v6.5.0-alpha",
+            "v7.1.2",
+            "8.5.4-alpha-12-gabcdef",
+            "v9.0.0-beta.1",
+            "7.10.1+x",
+        ] {
             assert!(check(String::new, good).is_ok(), "{good}");
         }
-        for bad in ["v7.4.9", "6.5.12", "", "latest", "v7.5", "7.x.0"] {
+        for bad in ["v6.4.9", "5.4.3", "", "latest", "v7.5", "7.x.0"] {
             let error = check(|| "PD".to_owned(), bad).unwrap_err();
-            assert!(error.to_string().contains("7.5.0-alpha"), "{error}");
+            assert!(error.to_string().contains("6.5.0-alpha"), "{error}");
         }
     }
 }
