@@ -58,7 +58,6 @@ impl<'a> Lock<'a> {
             context: Some(region.context()),
             start_version: self.start_ts,
             keys: vec![self.key.into()],
-            ..pb::BatchRollbackRequest::default()
         };
         assert_eq!(store.kv_batch_rollback(request).await.expect("answer").into_inner().error, None);
     }

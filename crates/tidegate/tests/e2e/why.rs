@@ -93,7 +93,6 @@ impl OpenTransaction {
             context: Some(context),
             start_version: self.start_ts,
             keys: vec![self.key.clone().into()],
-            ..pb::BatchRollbackRequest::default()
         };
         let answer = client.kv_batch_rollback(request).await.expect("an answer").into_inner();
         assert!(answer.error.is_none() && answer.region_error.is_none(), "{answer:?}");
