@@ -38,6 +38,11 @@ impl HeldBack {
         self.rows.push(row);
     }
 
+    /// Rows that there is room for in memory.
+    pub(crate) fn capacity(&self) -> usize {
+        self.rows.capacity()
+    }
+
     /// True if rows of the present transaction are in the sorter: they must be sent in steps of their own.
     pub(crate) fn is_spilled(&self) -> bool {
         self.spilled.is_some()
