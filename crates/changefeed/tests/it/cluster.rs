@@ -23,6 +23,9 @@ use tikv_client::{EtcdClient, PdClient, Security, TikvClient, TransactionOptions
 /// Nothing in these tests takes longer, unless it is broken.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Limit of messages: about that of a Kafka broker on which nobody set one.
+const MAX_MESSAGE_BYTES: i32 = 1 << 20;
+
 /// Placement driver, store, broker and their clients.
 pub(crate) struct Cluster {
     pub(crate) dir: tempfile::TempDir,
@@ -48,7 +51,8 @@ impl Cluster {
         let url = format!("http://{}", pd_server.local_addr());
         let config = local_tikv::TikvConfig::new(any_port(), url.clone(), dir.path().join("tikv"));
         let tikv_server = local_tikv::start(config).await.expect("tikv");
-        let config = local_kafka::KafkaConfig::new(any_port(), dir.path().join("kafka"));
+        let mut config = local_kafka::KafkaConfig::new(any_port(), dir.path().join("kafka"));
+        config.topic_defaults.max_message_bytes = MAX_MESSAGE_BYTES;
         let kafka_server = local_kafka::start(config).await.expect("kafka");
         let pd = PdClient::connect(&[url], Security::none()).await.expect("pd client");
         let tikv = TikvClient::new(pd.clone());
