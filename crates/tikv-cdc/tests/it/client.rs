@@ -630,7 +630,7 @@ async fn a_transaction_that_does_not_fit_waits_on_disk_and_arrives_whole() {
     stream.rows(&requests[0], vec![row(LogType::Prewrite, 111, 0, "d", "small")]).await;
     stream.rows(&requests[0], vec![row(LogType::Commit, 111, 112, "d", "")]).await;
     assert_eq!(test.rows().await, [(112, "d".into(), "small".into())]);
-    assert!(test.client.metrics().spilled_prewrites() > 100);
+    assert!(test.client.metrics().spilled_prewrites() > 0);
     assert!(test.quota.used() < 1 << 20, "{:?}", test.quota);
     for (_, key, _) in written.iter().rev() {
         let request =
