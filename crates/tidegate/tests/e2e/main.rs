@@ -18,6 +18,7 @@ mod crash;
 mod demo;
 mod life_cycle;
 mod load;
+mod peer;
 mod programs;
 mod recordings;
 mod replay;
