@@ -36,10 +36,10 @@ pub struct Comparison {
 }
 
 /// Partition, schema and table: messages of one stream are in order, others are not.
-type Stream = (u32, String, String);
+pub(crate) type Stream = (u32, String, String);
 
 /// Messages by stream.
-type Streams = BTreeMap<Stream, Vec<Comparable>>;
+pub(crate) type Streams = BTreeMap<Stream, Vec<Comparable>>;
 
 /// Compares our messages with those of a variant.
 ///
@@ -145,7 +145,7 @@ fn partitioned(streams: &Streams) -> HashSet<(String, String)> {
 }
 
 /// Compares one stream.
-fn compare_stream(
+pub(crate) fn compare_stream(
     place: &str,
     expected: &[Comparable],
     actual: &[Comparable],

@@ -57,9 +57,14 @@ pub(crate) struct Api {
 impl Api {
     /// A client for the capture on these ports.
     pub(crate) fn new(ports: Ports) -> Self {
+        Self::at(ports.capture, ports)
+    }
+
+    /// A client for another capture that sends to the broker on these ports.
+    pub(crate) fn at(port: u16, ports: Ports) -> Self {
         Self {
             http: reqwest::Client::new(),
-            base: format!("http://127.0.0.1:{}", ports.capture),
+            base: format!("http://127.0.0.1:{port}"),
             broker: format!("127.0.0.1:{}", ports.kafka),
         }
     }
@@ -127,7 +132,11 @@ impl Api {
 
     /// Waits until everything that was committed by now has been sent.
     pub(crate) async fn wait_caught_up(&self, id: &str) {
-        let ts = self.now().await;
+        self.wait_checkpoint(id, self.now().await).await;
+    }
+
+    /// Waits until everything that was committed up to `ts` has been sent.
+    pub(crate) async fn wait_checkpoint(&self, id: &str, ts: u64) {
         let look = async || match self.status(id).await {
             Ok((_, checkpoint)) if checkpoint >= ts => Ok(()),
             other => Err(other),

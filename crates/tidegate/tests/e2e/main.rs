@@ -19,6 +19,7 @@ mod demo;
 mod disk_full;
 mod life_cycle;
 mod load;
+mod peer;
 mod programs;
 mod recordings;
 mod replay;
