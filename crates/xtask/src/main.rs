@@ -1,7 +1,8 @@
-//! Project chores: `cargo xtask test`, `cargo xtask golden`, `cargo xtask bench …`.
+//! Project chores: `cargo xtask test`, `cargo xtask golden`, `cargo xtask kafka …`, `cargo xtask bench …`.
 
 mod bench;
 mod golden;
+mod kafka;
 mod suite;
 
 use std::process::ExitCode;
@@ -24,6 +25,9 @@ enum Command {
     Test(suite::TestArgs),
     /// Replay recordings of the reference system through the encoder and compare the messages.
     Golden(golden::GoldenArgs),
+    /// Start and stop the original Kafka.
+    #[command(subcommand)]
+    Kafka(kafka::KafkaCommand),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Xtask::parse().command {
         Command::Test(args) => suite::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Kafka(command) => kafka::run(&command),
         Command::Bench(command) => bench::run(&command),
     };
     match outcome {
