@@ -69,6 +69,11 @@ impl Feed {
         Arc::new(Self { id: stored.id, context, view: Mutex::new(view), task: Mutex::new(None) })
     }
 
+    /// Id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What is known now.
     pub(crate) fn view(&self) -> FeedView {
         self.view.lock().clone()

@@ -7,9 +7,11 @@ mod cli;
 mod consume;
 mod demo;
 mod failure;
+mod filter;
 mod logging;
 mod ps;
 mod server;
+mod server_keys;
 mod stack;
 mod up;
 mod version;
@@ -45,6 +47,9 @@ enum TidegateCommand {
     Demo(demo::DemoArgs),
     /// Print the changes that arrive in a topic.
     Consume(consume::ConsumeArgs),
+    /// Test the filters of a changefeed's configuration.
+    #[command(subcommand)]
+    Filter(filter::FilterCommand),
     /// Start a capture for an existing cluster (`cdc server`).
     Server(Box<server::ServerArgs>),
     /// Manage changefeeds (`cdc cli`).
@@ -115,6 +120,7 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Ps(args) => ps::run(args).await,
         TidegateCommand::Demo(args) => demo::run(args).await,
         TidegateCommand::Consume(args) => consume::run(args).await,
+        TidegateCommand::Filter(command) => filter::run(command).await,
         TidegateCommand::Server(args) => server::run(*args).await,
         TidegateCommand::Cli(args) => cli::run(*args).await,
         TidegateCommand::Version => {
