@@ -113,6 +113,15 @@ pub fn from_api(api: Value) -> Result<ReplicaConfig, ConfigError> {
     })
 }
 
+/// Keys of a request that nobody knows, in the stored spelling. TiCDC reads over them without a word; the caller warns.
+pub fn unknown_keys(api: &Value) -> Vec<String> {
+    let described = |key: crate::known_keys::UnknownKey| match key.nearest {
+        Some(nearest) => format!("{} (did you mean {nearest}?)", key.path),
+        None => key.path,
+    };
+    ReplicaConfig::unknown_keys(&to_stored(api.clone(), "")).into_iter().map(described).collect()
+}
+
 /// Renames keys to the stored spelling and drops nulls.
 fn to_stored(value: Value, parent: &str) -> Value {
     match value {
@@ -155,5 +164,8 @@ mod tests {
             from_api(serde_json::json!({"unknown_key": 1, "sync_point_interval": "5m"})).expect("lenient");
         assert_eq!(config.sync_point_interval.0.as_secs(), 300);
         assert!(from_api(serde_json::json!({"memory_quota": "x"})).is_err());
+        let unknown = unknown_keys(&serde_json::json!({"case_sensitiv": true, "filter": {"rules": []}}));
+        assert_eq!(unknown, ["case-sensitiv (did you mean case-sensitive?)"]);
+        assert!(unknown_keys(&serde_json::from_str(RECORDED).expect("json")).is_empty());
     }
 }

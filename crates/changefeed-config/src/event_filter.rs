@@ -86,6 +86,34 @@ const OTHER_EVENTS: [&str; 17] = [
     "alter table",
 ];
 
+/// Kinds of DDL jobs whose name in TiDB is not their name in `ignore-event`, with the latter.
+const JOB_NAMES: [(&str, &str); 19] = [
+    ("add index", "create index"),
+    ("drop multi-indexes", "drop index"),
+    ("add multi-columns", "add column"),
+    ("drop multi-columns", "drop column"),
+    ("create tables", "create table"),
+    ("rename tables", "rename table"),
+    ("rebase auto_increment ID", "rebase auto id"),
+    ("rebase auto_random ID", "rebase auto random"),
+    ("shard row ID", "shard row id"),
+    ("add partition", "add table partition"),
+    ("drop partition", "drop table partition"),
+    ("truncate partition", "truncate table partition"),
+    ("exchange partition", "exchange table partition"),
+    ("alter table reorganize partition", "reorganize table partition"),
+    ("alter table partition by", "alter table partitioning"),
+    ("alter table remove partitioning", "remove table partitioning"),
+    ("alter table ttl", "alter ttl info"),
+    ("alter table no_ttl", "alter ttl remove"),
+    ("alter table multi-schema change", "multi schema change"),
+];
+
+/// The name in `ignore-event` of a kind of DDL job.
+fn event_of_job(job: &str) -> &str {
+    JOB_NAMES.iter().find(|(name, _)| *name == job).map_or(job, |(_, event)| event)
+}
+
 /// One compiled rule.
 #[derive(Debug, Clone)]
 struct Rule {
@@ -135,16 +163,45 @@ impl EventFilter {
             })
     }
 
-    /// True if the DDL is tracked but not sent. `event` is TiCDC's name of its type, such as `add column`.
+    /// The rule that leaves rows of a kind out, for people; `None` if they are sent.
+    pub fn row_rule(&self, schema: &str, table: &str, kind: RowKind) -> Option<String> {
+        self.rules.iter().enumerate().find_map(|(number, rule)| {
+            let event = ["all dml", kind.name()].into_iter().find(|event| rule.events.contains(*event))?;
+            let hit = rule.tables.matches_rule(schema, table);
+            hit.then(|| format!("filter.event-filters[{number}]: ignore-event {event:?}"))
+        })
+    }
+
+    /// The rule that leaves a DDL out, for people; `None` if it is sent. `event` is the kind of its job, or its name in
+    /// `ignore-event`.
+    pub fn ddl_rule(&self, schema: &str, table: &str, event: &str, query: &str) -> Option<String> {
+        self.rules.iter().enumerate().find_map(|(number, rule)| {
+            let reason = rule.ignored_ddl(event, query)?;
+            let hit = rule.tables.matches_rule(schema, table);
+            hit.then(|| format!("filter.event-filters[{number}]: {reason}"))
+        })
+    }
+
+    /// True if the DDL is tracked but not sent. `event` is the kind of its job in TiDB, such as `add column`.
     pub fn ignores_ddl(&self, schema: &str, table: &str, event: &str, query: &str, start_ts: u64) -> bool {
         self.start_ts.contains(&start_ts)
             || self.rules.iter().any(|rule| {
-                let by_type = rule.events.contains("all ddl")
-                    || rule.events.contains(event)
-                    || (rule.events.contains("alter table") && ALTER_TABLE.contains(&event));
-                (by_type || rule.sql.iter().any(|regex| regex.is_match(query)))
-                    && rule.tables.matches_rule(schema, table)
+                rule.ignored_ddl(event, query).is_some() && rule.tables.matches_rule(schema, table)
             })
+    }
+}
+
+impl Rule {
+    /// Why the rule leaves out a DDL of the tables that it concerns, if it does.
+    fn ignored_ddl(&self, event: &str, query: &str) -> Option<String> {
+        let event = event_of_job(event);
+        let alters = ALTER_TABLE.contains(&event);
+        let by_type = ["all ddl", event].into_iter().chain(alters.then_some("alter table"));
+        if let Some(name) = by_type.into_iter().find(|name| self.events.contains(*name)) {
+            return Some(format!("ignore-event {name:?}"));
+        }
+        let regex = self.sql.iter().find(|regex| regex.is_match(query))?;
+        Some(format!("ignore-sql {:?}", regex.as_str()))
     }
 }
 
@@ -219,6 +276,36 @@ mod tests {
         assert!(filter.ignores_ddl("app", "orders", "add column", "alter …", 1));
         assert!(filter.ignores_ddl("app", "orders", "drop table", "drop table orders", 1));
         assert!(!filter.ignores_ddl("app", "orders", "truncate table", "truncate …", 1));
+        assert_eq!(
+            filter.row_rule("app", "orders", RowKind::Delete).as_deref(),
+            Some("filter.event-filters[0]: ignore-event \"delete\"")
+        );
+        assert_eq!(filter.row_rule("app", "orders", RowKind::Insert), None);
+        assert_eq!(
+            filter.ddl_rule("app", "orders", "drop table", "drop table orders").as_deref(),
+            Some("filter.event-filters[0]: ignore-sql \"^drop\"")
+        );
+    }
+
+    #[test]
+    fn kinds_of_jobs_have_the_names_of_events() {
+        for (event, job) in [
+            ("create index", "add index"),
+            ("add table partition", "add partition"),
+            ("rebase auto id", "rebase auto_increment ID"),
+            ("alter table", "alter table multi-schema change"),
+            ("alter table", "exchange partition"),
+            ("drop schema", "drop schema"),
+        ] {
+            let rule = EventFilterRule {
+                matcher: Some(vec!["*.*".into()]),
+                ignore_event: Some(vec![event.into()]),
+                ..EventFilterRule::default()
+            };
+            let filter = EventFilter::new(&config(rule), false).expect(event);
+            assert!(filter.ignores_ddl("a", "t", job, "…", 1), "{event}: {job}");
+            assert!(!filter.ignores_ddl("a", "t", "create table", "…", 1), "{event}");
+        }
     }
 
     #[test]

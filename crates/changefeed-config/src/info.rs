@@ -112,6 +112,17 @@ pub struct ChangeFeedInfo {
     pub epoch: u64,
 }
 
+/// Errors after which a changefeed does not keep old versions any more: they are lost, or it held them for too long.
+const GC_ERRORS: [&str; 3] = ["CDC:ErrGCTTLExceeded", "CDC:ErrSnapshotLostByGC", "CDC:ErrStartTsBeforeGC"];
+
+impl ChangeFeedInfo {
+    /// True if the changefeed keeps old versions of rows from being collected.
+    pub fn blocks_gc(&self) -> bool {
+        let lost = |error: &RunningError| GC_ERRORS.contains(&error.code.as_str());
+        self.state.blocks_gc() && !(self.state == State::Failed && self.error.as_ref().is_some_and(lost))
+    }
+}
+
 /// Progress as it stands in etcd (`…/changefeed/status/<id>`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -156,5 +167,16 @@ mod tests {
             "creator-version":"v8.5.4","epoch":9}"#;
         let info: ChangeFeedInfo = serde_json::from_str(stored).expect("TiCDC's JSON");
         assert_eq!((info.start_ts, info.state, info.epoch), (5, State::Normal, 9));
+        assert!(info.blocks_gc());
+        let failed = |code: &str| RunningError {
+            code: code.to_owned(),
+            time: String::new(),
+            addr: String::new(),
+            message: String::new(),
+        };
+        let with = |state, code| ChangeFeedInfo { state, error: Some(failed(code)), ..info.clone() };
+        assert!(with(State::Failed, "CDC:ErrKafkaInvalidConfig").blocks_gc());
+        assert!(!with(State::Failed, "CDC:ErrGCTTLExceeded").blocks_gc());
+        assert!(!with(State::Finished, "").blocks_gc());
     }
 }

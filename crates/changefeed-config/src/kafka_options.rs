@@ -190,7 +190,7 @@ impl KafkaOptions {
             content_compatible,
             only_output_updated_columns: only_updated || content_compatible,
             delete_only_output_handle_key_columns: config.sink.delete_only_output_handle_key_columns,
-            output_row_key: merge.flag("output-row-key", None)?.unwrap_or(false),
+            output_row_key: merge.flag("output-row-key", codec.output_row_key)?.unwrap_or(false),
             output_raw_change_event: file.output_raw_change_event.unwrap_or(false),
             large_message: large_message(uri, file)?,
         };

@@ -12,8 +12,10 @@ mod filter_config;
 mod identifier;
 mod info;
 mod kafka_options;
+mod known_keys;
 mod pattern;
 mod replica;
+mod replica_keys;
 mod router;
 mod sink_config;
 mod sink_uri;
@@ -28,8 +30,9 @@ pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_t
 pub use kafka_options::{
     ClaimCheckStorage, KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, SaslOptions,
 };
+pub use known_keys::{Effect, Key, special_keys};
 pub use pattern::ColumnFilter;
-pub use replica::{IntegrityConfig, ReplicaConfig, toml_unknown_keys};
+pub use replica::{IntegrityConfig, ReplicaConfig, strict_toml};
 pub use router::{EventRouter, PartitionRule, TableRoute};
 pub use sink_config::{
     CodecConfig, ColumnSelectorRule, DispatchRule, KafkaConfig, LargeMessageConfig, SinkConfig,

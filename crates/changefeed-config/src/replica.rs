@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::duration::GoDuration;
 use crate::error::ConfigError;
 use crate::filter_config::FilterConfig;
+use crate::known_keys::{Effect, Key, describe_unknown, special_keys, unknown_keys};
+use crate::replica_keys::REPLICA_KEYS;
 use crate::sink_config::SinkConfig;
 
 /// Default memory quota of a changefeed, bytes.
@@ -176,6 +178,16 @@ pub struct ReplicaConfig {
     pub sql_mode: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub performance_mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_active_active: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_active_progress_interval: Option<GoDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_active_sync_stats_interval: Option<GoDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_collector_batch_count: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_collector_batch_bytes: Option<i64>,
 }
 
 impl Default for ReplicaConfig {
@@ -201,35 +213,88 @@ impl Default for ReplicaConfig {
             synced_status: SyncedStatusConfig::default(),
             sql_mode: String::new(),
             performance_mode: None,
+            enable_active_active: None,
+            active_active_progress_interval: None,
+            active_active_sync_stats_interval: None,
+            event_collector_batch_count: None,
+            event_collector_batch_bytes: None,
         }
     }
 }
 
-/// Reads TOML; besides the value, the unknown keys in it (`filter.rulez`).
-pub fn toml_unknown_keys<T: for<'de> Deserialize<'de>>(
+/// Reads TOML whose keys must be among `keys`; `what` (`server`) and `path` are named in errors. Besides the value, the
+/// file as it was written, for [`special_keys`].
+pub fn strict_toml<T: for<'de> Deserialize<'de>>(
     text: &str,
-) -> Result<(T, Vec<String>), toml::de::Error> {
-    let mut unknown = Vec::new();
-    let deserializer = toml::Deserializer::parse(text)?;
-    let value = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()))?;
-    Ok((value, unknown))
+    keys: &[Key],
+    what: &str,
+    path: &str,
+) -> Result<(T, Value), String> {
+    let file: Value = toml::from_str(text).map_err(|e| format!("{path}: {e}"))?;
+    let unknown = unknown_keys(&file, keys);
+    if !unknown.is_empty() {
+        return Err(describe_unknown(what, path, &unknown));
+    }
+    Ok((toml::from_str(text).map_err(|e| format!("{path}: {e}"))?, file))
+}
+
+/// The parts of `now` that differ from `default`.
+fn changes(now: &Value, default: &Value) -> Option<Value> {
+    match (now, default) {
+        (Value::Object(now), Value::Object(default)) => {
+            let changed = |(key, value): (&String, &Value)| {
+                let changed = changes(value, default.get(key).unwrap_or(&Value::Null))?;
+                Some((key.clone(), changed))
+            };
+            let map: serde_json::Map<_, _> = now.iter().filter_map(changed).collect();
+            (!map.is_empty()).then_some(Value::Object(map))
+        }
+        (Value::Object(now), _) if now.is_empty() => None,
+        _ => (now != default).then(|| now.clone()),
+    }
 }
 
 impl ReplicaConfig {
     /// Reads a changefeed's TOML file; `path` is named in errors. Unknown keys are errors.
     pub fn from_toml(text: &str, path: &str) -> Result<Self, String> {
-        let (config, unknown): (Self, _) = toml_unknown_keys(text).map_err(|e| format!("{path}: {e}"))?;
-        if unknown.is_empty() {
-            return Ok(config);
-        }
-        Err(format!(
-            "component TiCDC changefeed's config file {path} contained unknown configuration options: {}",
-            unknown.join(", ")
-        ))
+        strict_toml(text, REPLICA_KEYS, "changefeed", path).map(|(config, _)| config)
+    }
+
+    /// Keys that are set to something other than the default and do not simply work.
+    fn special_keys(&self) -> Vec<Key> {
+        let value = |config: &Self| serde_json::to_value(config).unwrap_or(Value::Null);
+        let changed = changes(&value(self), &value(&Self::default())).unwrap_or(Value::Null);
+        special_keys(&changed, REPLICA_KEYS)
+    }
+
+    /// A sentence for each key that is set and has no effect.
+    pub fn without_effect(&self) -> Vec<String> {
+        let sentence = |key: Key| match key.effect {
+            Effect::Nothing(reason) => Some(format!("{} has no effect: {reason}", key.path)),
+            Effect::Works | Effect::Refused(_) => None,
+        };
+        self.special_keys().into_iter().filter_map(sentence).collect()
+    }
+
+    /// Keys of the stored spelling in `config` that are unknown, with the nearest known ones.
+    pub(crate) fn unknown_keys(config: &Value) -> Vec<crate::known_keys::UnknownKey> {
+        unknown_keys(config, REPLICA_KEYS)
     }
 
     /// Checks what can be checked without the cluster, and fills in what the zero value stands for.
     pub fn validate_and_adjust(&mut self) -> Result<(), ConfigError> {
+        for key in self.special_keys() {
+            let Effect::Refused(reason) = key.effect else { continue };
+            return Err(ConfigError::invalid(format!(
+                "{} is not supported: {reason}; remove it (COMPAT.md lists what is supported)",
+                key.path
+            )));
+        }
+        if let Some(mode) = self.performance_mode.as_deref()
+            && !matches!(mode, "" | "throughput" | "low-latency")
+        {
+            return Err(ConfigError::invalid(format!("unknown performance mode: {mode}")));
+        }
         if self.memory_quota == 0 {
             self.memory_quota = DEFAULT_MEMORY_QUOTA;
         }
@@ -292,7 +357,34 @@ mod tests {
         assert_eq!(
             error,
             "component TiCDC changefeed's config file bad.toml contained unknown configuration options: \
-             unknown-key, filter.rulez"
+             unknown-key, filter.rulez; did you mean filter.rules for filter.rulez?"
+        );
+        for section in
+            ["sink.kafka-config.codec-config", "sink.csv", "sink.kafka-config", "consistent.memory-usage"]
+        {
+            let text = format!("[{section}]\nno-such-thing = 1\n");
+            let error = ReplicaConfig::from_toml(&text, "x").expect_err(section);
+            assert!(error.ends_with(&format!("options: {section}.no-such-thing")), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_defaults_is_known() {
+        let defaults = serde_json::to_value(ReplicaConfig::default()).expect("json");
+        assert_eq!(ReplicaConfig::unknown_keys(&defaults), []);
+    }
+
+    #[test]
+    fn keys_without_effect_are_told_once_they_are_set() {
+        assert!(ReplicaConfig::default().without_effect().is_empty());
+        let text = "enable-table-monitor = true\n[mounter]\nworker-num = 3\n[scheduler]\nregion-threshold = 100000\n\
+                    [sink]\nterminator = ''\n[sink.mysql-config]\nworker-count = 3\n[filter]\nrules = ['a.*']\n";
+        let config = ReplicaConfig::from_toml(text, "x").expect("valid");
+        let told = config.without_effect();
+        let keys: Vec<&str> = told.iter().filter_map(|text| text.split(' ').next()).collect();
+        assert_eq!(
+            keys,
+            ["enable-table-monitor", "mounter.worker-num", "sink.terminator", "sink.mysql-config"]
         );
     }
 
@@ -325,9 +417,13 @@ mod tests {
 
     #[test]
     fn what_kafka_sinks_cannot_do_is_refused() {
-        for text in
-            ["enable-sync-point = true", "changefeed-error-stuck-duration = \"1m\"", "bdr-mode = true"]
-        {
+        for text in [
+            "enable-sync-point = true",
+            "changefeed-error-stuck-duration = \"1m\"",
+            "bdr-mode = true",
+            "enable-active-active = true",
+            "performance-mode = \"fast\"",
+        ] {
             let mut config = ReplicaConfig::from_toml(text, "x").expect("syntax");
             assert!(config.validate_and_adjust().is_err(), "{text}");
         }

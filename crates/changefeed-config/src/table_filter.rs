@@ -16,6 +16,8 @@ struct Rule {
     table: Pattern,
     /// True if the table part is a bare `*`.
     all_tables: bool,
+    /// As the user wrote it.
+    text: String,
 }
 
 /// Rules of which the last that matches decides.
@@ -44,7 +46,8 @@ impl TableFilter {
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
-            compiled.push(parse_rule(text).map_err(|reason| {
+            let parsed = parse_rule(text).map(|parsed| Rule { text: rule.trim().to_owned(), ..parsed });
+            compiled.push(parsed.map_err(|reason| {
                 ConfigError::new(
                     "CDC:ErrFilterRuleInvalid",
                     format!(
@@ -62,14 +65,24 @@ impl TableFilter {
         if self.case_sensitive { with(name) } else { with(&name.to_lowercase()) }
     }
 
-    /// True if the last rule that matches the table includes it. System schemas are not special here.
-    pub fn matches_rule(&self, schema: &str, table: &str) -> bool {
+    /// The last rule that matches the table.
+    fn last_hit(&self, schema: &str, table: &str) -> Option<&Rule> {
         self.fold(schema, |schema| {
             self.fold(table, |table| {
                 let hit = |rule: &&Rule| rule.schema.matches(schema) && rule.table.matches(table);
-                self.rules.iter().rev().find(hit).is_some_and(|rule| rule.include)
+                self.rules.iter().rev().find(hit)
             })
         })
+    }
+
+    /// The rule that decides about the table, as it was written; `None` if none matches.
+    pub fn deciding_rule(&self, schema: &str, table: &str) -> Option<&str> {
+        self.last_hit(schema, table).map(|rule| rule.text.as_str())
+    }
+
+    /// True if the last rule that matches the table includes it. System schemas are not special here.
+    pub fn matches_rule(&self, schema: &str, table: &str) -> bool {
+        self.last_hit(schema, table).is_some_and(|rule| rule.include)
     }
 
     /// True if the table is replicated.
@@ -104,7 +117,7 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
     if !parser.rest().is_empty() {
         return Err("syntax error: stray characters after table pattern".to_owned());
     }
-    Ok(Rule { include, schema, table, all_tables })
+    Ok(Rule { include, schema, table, all_tables, text: text.to_owned() })
 }
 
 #[cfg(test)]
@@ -124,6 +137,8 @@ mod tests {
         assert!(f.matches_table("app", "tmp_keep"));
         assert!(!f.matches_table("other", "x"));
         assert!(filter(&[]).matches_table("any", "thing"));
+        assert_eq!(f.deciding_rule("app", "TMP_1"), Some("!app.tmp_*"));
+        assert_eq!(f.deciding_rule("other", "x"), None);
     }
 
     #[test]

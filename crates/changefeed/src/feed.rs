@@ -173,6 +173,11 @@ impl Feed {
         })
     }
 
+    /// Id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What is known now.
     pub(crate) fn view(&self) -> FeedView {
         self.view.lock().clone()

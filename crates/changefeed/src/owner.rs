@@ -19,13 +19,13 @@ use crate::FeedError;
 use crate::claim_check::ClaimCheckFolder;
 use crate::context::Context;
 use crate::feed::{Feed, FeedView};
-use crate::gc::GcSafepoint;
+use crate::gc::{GcSafepoint, Versions};
 use crate::load_schema;
 use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
-use crate::tables::{TableLists, list_tables};
+use crate::tables::{TableLists, list_tables, physical_ids};
 use crate::why::Why;
 
 /// How often the GC safepoint is renewed.
@@ -142,28 +142,27 @@ impl Owner {
         }
     }
 
-    /// Renews the safepoint, and fails changefeeds whose versions are gone.
+    /// Renews the safepoint, and fails changefeeds whose versions are gone or that have held others back for too long.
     async fn keep_safepoint(&self) {
         let feeds: Vec<_> = self.feeds.lock().values().cloned().collect();
-        let blocking = feeds.iter().map(|feed| feed.view()).filter(|view| view.info.state.blocks_gc());
-        let oldest = blocking.map(|view| view.checkpoint_ts).min();
+        let blocking: Vec<_> = feeds.into_iter().filter(|feed| feed.view().info.blocks_gc()).collect();
+        let oldest = blocking.iter().map(|feed| feed.view().checkpoint_ts).min();
         let min = match self.gc.keep(oldest).await {
             Ok(min) => min,
             Err(error) => return warn!(%error, "cannot renew the GC safepoint"),
         };
-        for feed in feeds {
-            let view = feed.view();
-            if view.info.state.is_running() && oldest.is_some() && view.checkpoint_ts < min {
-                let message = format!(
-                    "fail to create or maintain changefeed due to snapshot loss caused by GC. checkpoint-ts {} is \
-                     earlier than or equal to GC safepoint at {min}",
-                    view.checkpoint_ts
-                );
-                feed.stop().await;
-                let error = FeedError::new("CDC:ErrSnapshotLostByGC", message);
-                if let Err(error) = feed.set_state(State::Failed, Some(error)).await {
-                    warn!(%error, "cannot store the state");
-                }
+        let Some(oldest) = oldest else { return };
+        let now = match self.now().await {
+            Ok(now) => now,
+            Err(error) => return warn!(%error, "cannot tell how old checkpoints are"),
+        };
+        for feed in blocking {
+            let checkpoint = feed.view().checkpoint_ts;
+            let held = Versions { min, ours: oldest.saturating_sub(1) };
+            let Some(error) = self.gc.loss(feed.id(), checkpoint, held, now) else { continue };
+            feed.stop().await;
+            if let Err(error) = feed.set_state(State::Failed, Some(error)).await {
+                warn!(%error, "cannot store the state");
             }
         }
     }
@@ -214,6 +213,13 @@ impl Owner {
         let ts = if start_ts == 0 { self.now().await? } else { start_ts };
         let schema = load_schema(&self.context.tikv, ts).await?;
         list_tables(&schema, config)
+    }
+
+    /// Ids of the physical tables of a changefeed, at its checkpoint.
+    pub async fn table_ids(&self, id: &str) -> Result<Vec<i64>, FeedError> {
+        let view = self.feed(id)?.view();
+        let schema = load_schema(&self.context.tikv, view.checkpoint_ts).await?;
+        physical_ids(&schema, &view.info.config)
     }
 
     /// The current timestamp of PD.

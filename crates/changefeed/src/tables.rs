@@ -56,3 +56,18 @@ pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Re
     }
     Ok(lists)
 }
+
+/// Ids of the physical tables (partitions for themselves) that a configuration replicates, in ascending order.
+pub(crate) fn physical_ids(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Result<Vec<i64>, FeedError> {
+    let filter = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
+    let mut ids = Vec::new();
+    for version in schema.tables() {
+        let selected = filter.matches_table(version.schema_name(), version.table_name());
+        let sent = version.info.has_rows() && version.is_eligible(config.force_replicate);
+        if selected && sent && !version.is_system() {
+            ids.extend(version.info.physical_ids());
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}

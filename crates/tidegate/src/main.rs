@@ -7,9 +7,11 @@ mod cli;
 mod consume;
 mod demo;
 mod failure;
+mod filter;
 mod logging;
 mod ps;
 mod server;
+mod server_keys;
 mod stack;
 mod up;
 mod verify;
@@ -48,6 +50,9 @@ enum TidegateCommand {
     Consume(consume::ConsumeArgs),
     /// Compare a topic with the upstream tables at the topic's last watermark.
     Verify(verify::VerifyArgs),
+    /// Test the filters of a changefeed's configuration.
+    #[command(subcommand)]
+    Filter(filter::FilterCommand),
     /// Start a capture for an existing cluster (`cdc server`).
     Server(Box<server::ServerArgs>),
     /// Manage changefeeds (`cdc cli`).
@@ -119,6 +124,7 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Demo(args) => demo::run(args).await,
         TidegateCommand::Consume(args) => consume::run(args).await,
         TidegateCommand::Verify(args) => verify::run(args).await,
+        TidegateCommand::Filter(command) => filter::run(command).await,
         TidegateCommand::Server(args) => server::run(*args).await,
         TidegateCommand::Cli(args) => cli::run(*args).await,
         TidegateCommand::Version => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use capture::{BuildInfo, CaptureConfig};
-use changefeed_config::{toml_unknown_keys, validate_cluster_id};
+use changefeed_config::{Effect, special_keys, strict_toml, validate_cluster_id};
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use tikv_client::Security;
 
 use crate::failure::Failure;
 use crate::logging;
+use crate::server_keys::SERVER_KEYS;
 use crate::version::{COMPATIBLE_VERSION, GIT_HASH};
 
 /// Default memory of all changefeeds, bytes.
@@ -76,7 +77,7 @@ pub(crate) struct ServerArgs {
     newarch: bool,
 }
 
-/// The server's TOML file: keys that mean something here, and those of TiCDC that do not.
+/// The keys of the server's TOML file that mean something here; [`SERVER_KEYS`] has them all.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 struct ServerFile {
@@ -91,16 +92,7 @@ struct ServerFile {
     log_level: Option<String>,
     capture_session_ttl: Option<u64>,
     memory_quota: Option<u64>,
-    newarch: Option<bool>,
-    owner_flush_interval: Option<toml::Value>,
-    processor_flush_interval: Option<toml::Value>,
-    log: Option<toml::Value>,
-    sorter: Option<toml::Value>,
     security: Option<SecuritySection>,
-    kv_client: Option<toml::Value>,
-    gc_tuner_memory_threshold: Option<toml::Value>,
-    memory_limit_percentage: Option<toml::Value>,
-    debug: Option<toml::Value>,
 }
 
 /// `[security]` of the file.
@@ -146,36 +138,32 @@ fn security(flags: SecurityFiles, file: SecuritySection) -> Result<Security, Fai
     )?)
 }
 
-/// Keys of the file that are accepted and do nothing.
-fn ignored_keys(file: &ServerFile) -> Vec<&'static str> {
-    let keys = [
-        ("newarch", file.newarch.is_some()),
-        ("owner-flush-interval", file.owner_flush_interval.is_some()),
-        ("processor-flush-interval", file.processor_flush_interval.is_some()),
-        ("log", file.log.is_some()),
-        ("sorter", file.sorter.is_some()),
-        ("kv-client", file.kv_client.is_some()),
-        ("gc-tuner-memory-threshold", file.gc_tuner_memory_threshold.is_some()),
-        ("memory-limit-percentage", file.memory_limit_percentage.is_some()),
-        ("debug", file.debug.is_some()),
-    ];
-    keys.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect()
+/// A sentence for each key of the file that has no effect; a key that can't be honoured is an error.
+fn without_effect(file: &serde_json::Value) -> Result<Vec<String>, Failure> {
+    let mut sentences = Vec::new();
+    for key in special_keys(file, SERVER_KEYS) {
+        match key.effect {
+            Effect::Works => {}
+            Effect::Nothing(reason) => sentences.push(format!("{} has no effect: {reason}", key.path)),
+            Effect::Refused(reason) => {
+                return Err(Failure::new(format!(
+                    "{} is not supported: {reason}; remove it (COMPAT.md lists what is supported)",
+                    key.path
+                )));
+            }
+        }
+    }
+    Ok(sentences)
 }
 
-/// Reads the file; unknown keys are errors.
-fn read_file(path: Option<&PathBuf>) -> Result<ServerFile, Failure> {
-    let Some(path) = path else { return Ok(ServerFile::default()) };
+/// Reads the file, with sentences about keys without effect; unknown keys are errors.
+fn read_file(path: Option<&PathBuf>) -> Result<(ServerFile, Vec<String>), Failure> {
+    let Some(path) = path else { return Ok((ServerFile::default(), Vec::new())) };
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::new(format!("cannot read the configuration file {}: {e}", path.display())))?;
-    let (file, unknown): (ServerFile, _) = toml_unknown_keys(&text)?;
-    if unknown.is_empty() {
-        return Ok(file);
-    }
-    Err(Failure::new(format!(
-        "component TiCDC server's config file {} contained unknown configuration options: {}",
-        path.display(),
-        unknown.join(", ")
-    )))
+    let (file, written) =
+        strict_toml(&text, SERVER_KEYS, "server", &path.display().to_string()).map_err(Failure::new)?;
+    Ok((file, without_effect(&written)?))
 }
 
 /// A time zone by name; "", `System` and `local` mean that of the host.
@@ -192,11 +180,11 @@ fn settings(
     args: ServerArgs,
     set_log_level: impl FnOnce(&str, Option<&str>) -> Result<logging::SetLevel, Failure>,
 ) -> Result<CaptureConfig, Failure> {
-    let file = read_file(args.config.as_ref())?;
+    let (file, without_effect) = read_file(args.config.as_ref())?;
     let level = args.log_level.or(file.log_level.clone()).unwrap_or_else(|| "info".to_owned());
     let set_log_level = set_log_level(&level, args.log_file.as_deref().or(file.log_file.as_deref()))?;
-    for key in ignored_keys(&file) {
-        tracing::warn!(key, "this key of the configuration file has no effect");
+    for sentence in without_effect {
+        tracing::warn!("configuration file: {sentence}");
     }
     let security = security(
         SecurityFiles { ca: args.ca, cert: args.cert, key: args.key, allowed: args.cert_allowed_cn },
@@ -318,12 +306,51 @@ mod tests {
     #[test]
     fn the_memory_quota_is_512_mib_unless_the_file_says_otherwise() {
         let quota = |text: &str| {
-            let (file, unknown): (ServerFile, _) = toml_unknown_keys(text).expect("TOML");
-            assert!(unknown.is_empty());
+            let (file, _) = read(text).expect("valid");
             memory_quota(file.memory_quota)
         };
         assert_eq!(quota(""), 536_870_912);
         assert_eq!(quota("memory-quota = 0"), 536_870_912);
         assert_eq!(quota("memory-quota = 1048576"), 1_048_576);
+    }
+
+    /// Reads a file with this text.
+    fn read(text: &str) -> Result<(ServerFile, Vec<String>), String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, text).expect("a file");
+        read_file(Some(&path)).map_err(|failure| match failure {
+            Failure::Message(text) => text,
+            other => format!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_on_every_level() {
+        for (text, key, nearest) in [
+            ("gc_ttl = 1", "gc_ttl", Some("gc-ttl")),
+            ("[log.file]\nmax-sise = 1", "log.file.max-sise", Some("log.file.max-size")),
+            ("[security]\nca-pth = 'x'", "security.ca-pth", Some("security.ca-path")),
+            ("frobnicate = 1", "frobnicate", None),
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(&format!("unknown configuration options: {key}")), "{error}");
+            match nearest {
+                Some(nearest) => {
+                    assert!(error.ends_with(&format!("did you mean {nearest} for {key}?")), "{error}")
+                }
+                None => assert!(error.ends_with(key), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn keys_without_effect_are_told_with_the_reason() {
+        let (file, told) =
+            read("addr = '127.0.0.1:1'\nnewarch = true\n[log.file]\nmax-size = 3\n[debug.puller]\nx = 1\n")
+                .expect("valid");
+        assert_eq!(file.addr.as_deref(), Some("127.0.0.1:1"));
+        let keys: Vec<&str> = told.iter().filter_map(|text| text.split(' ').next()).collect();
+        assert_eq!(keys, ["newarch", "log.file.max-size", "debug"]);
     }
 }

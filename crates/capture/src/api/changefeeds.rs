@@ -61,7 +61,18 @@ pub(crate) async fn status(Extract(state): Extract<Shared>, Path(id): Path<Strin
 
 /// The configuration of a request.
 pub(super) fn replica_config(json: Option<Value>) -> Result<ReplicaConfig, ApiError> {
-    Ok(json.map(api_json::from_api).transpose()?.unwrap_or_default())
+    let unknown = json.as_ref().map(api_json::unknown_keys).unwrap_or_default();
+    if !unknown.is_empty() {
+        tracing::warn!(
+            keys = unknown.join(", "),
+            "a request's replica_config has unknown keys; they have no effect"
+        );
+    }
+    let config = json.map(api_json::from_api).transpose()?.unwrap_or_default();
+    for sentence in config.without_effect() {
+        tracing::warn!("a request's replica_config: {sentence}");
+    }
+    Ok(config)
 }
 
 /// POST /changefeeds.

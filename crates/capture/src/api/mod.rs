@@ -5,6 +5,7 @@ mod captures;
 mod changefeeds;
 mod forward;
 mod models;
+mod placement;
 mod system;
 mod tables;
 mod why;
@@ -66,7 +67,15 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/changefeeds/{id}/meta_info", get(changefeeds::query))
         .route("/changefeeds/{id}/why", get(why::why))
         .route("/changefeeds/{id}/memory", get(why::memory))
+        .route("/changefeeds/{id}/tables", get(placement::tables))
+        .route("/changefeeds/{id}/get_dispatcher_count", get(placement::dispatcher_count))
+        .route("/changefeeds/{id}/move_table", post(placement::move_table))
+        .route("/changefeeds/{id}/move_split_table", post(placement::move_table))
+        .route("/changefeeds/{id}/split_table_by_region_count", post(placement::split_table))
+        .route("/changefeeds/{id}/merge_table", post(placement::split_table))
+        .route("/captures/{id}/drain", post(placement::drain))
         .route("/processors", get(captures::processors))
+        .route("/processors/{changefeed}/{capture}", get(placement::processor))
         .route("/verify_table", post(tables::verify))
         .route("/get_all_tables", post(tables::verify))
         .route("/owner/resign", post(captures::resign))

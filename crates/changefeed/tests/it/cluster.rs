@@ -74,6 +74,11 @@ impl Cluster {
 
     /// Takes over as owner of all changefeeds.
     pub(crate) async fn owner(&self) -> Arc<Owner> {
+        self.owner_with_gc_ttl(86_400).await
+    }
+
+    /// Takes over as owner whose changefeeds hold old versions for this many seconds.
+    pub(crate) async fn owner_with_gc_ttl(&self, gc_ttl_seconds: u64) -> Arc<Owner> {
         let etcd = EtcdClient::new(&self.pd.urls(), Security::none()).expect("etcd client");
         let revision =
             etcd.put("/tidb/cdc/default/__cdc_meta__/owner/test", "test", 0).await.expect("election key");
@@ -98,7 +103,7 @@ impl Cluster {
             time_zone: TimeZone::UTC,
             advertise_addr: "127.0.0.1:8300".to_owned(),
             cluster: "default".to_owned(),
-            gc_ttl_seconds: 86_400,
+            gc_ttl_seconds,
             version: "v8.5.4".to_owned(),
             metrics: FeedMetrics::default(),
         })

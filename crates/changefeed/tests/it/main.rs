@@ -5,6 +5,7 @@
 
 mod cluster;
 mod disk;
+mod garbage;
 mod golden;
 mod recordings;
 mod replication;

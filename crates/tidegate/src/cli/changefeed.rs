@@ -56,6 +56,14 @@ pub(crate) enum ChangefeedCommand {
     },
     /// Remove a changefeed.
     Remove(IdArgs),
+    /// Move a table to another capture.
+    MoveTable(PlacementArgs),
+    /// Move a table and its parts to another capture.
+    MoveSplitTable(PlacementArgs),
+    /// Split a table into parts.
+    SplitTableByRegionCount(PlacementArgs),
+    /// Join the parts of a table.
+    MergeTable(PlacementArgs),
     /// Show the lag of a changefeed again and again.
     Statistics {
         /// Which.
@@ -83,6 +91,31 @@ pub(crate) struct IdArgs {
         value_name = "string"
     )]
     keyspace: String,
+}
+
+/// A table of a changefeed, and where it is to go.
+#[derive(Debug, Args)]
+pub(crate) struct PlacementArgs {
+    /// Which.
+    #[command(flatten)]
+    id: IdArgs,
+    /// Table ID.
+    #[arg(short, long, default_value_t = 0, value_name = "int")]
+    table_id: i64,
+    /// ID of the capture to move to.
+    #[arg(short = 'd', long, default_value = "", value_name = "string")]
+    target_node_id: String,
+}
+
+impl PlacementArgs {
+    /// Sends the request; the server says whether it can be done.
+    async fn send(self, command: &'static str, connection: &Connection) -> Result<(), Failure> {
+        let id = self.id.require(command)?;
+        let verb = command.rsplit(' ').next().unwrap_or_default().replace('-', "_");
+        let (table, target) = (self.table_id, self.target_node_id);
+        let path = format!("/api/v2/changefeeds/{id}/{verb}?tableID={table}&targetNodeID={target}");
+        ApiClient::connect(connection).await?.post(&path, &json!({})).await.map(|_| ())
+    }
 }
 
 impl IdArgs {
@@ -120,6 +153,14 @@ pub(super) async fn run(command: ChangefeedCommand, connection: &Connection) -> 
             let id = id.require("cli changefeed remove")?;
             remove(&ApiClient::connect(connection).await?, &id).await
         }
+        ChangefeedCommand::MoveTable(args) => args.send("cli changefeed move-table", connection).await,
+        ChangefeedCommand::MoveSplitTable(args) => {
+            args.send("cli changefeed move-split-table", connection).await
+        }
+        ChangefeedCommand::SplitTableByRegionCount(args) => {
+            args.send("cli changefeed split-table-by-region-count", connection).await
+        }
+        ChangefeedCommand::MergeTable(args) => args.send("cli changefeed merge-table", connection).await,
         ChangefeedCommand::Statistics { id, interval } => {
             let id = id.require("cli changefeed statistics")?;
             statistics(&ApiClient::connect(connection).await?, &id, interval).await

@@ -76,6 +76,9 @@ impl CreateArgs {
             config.check_gc_safe_point = false;
         }
         config.validate_and_adjust()?;
+        for sentence in config.without_effect() {
+            eprintln!("[WARN] {sentence}");
+        }
         Ok(config)
     }
 }

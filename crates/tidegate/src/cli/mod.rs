@@ -101,9 +101,7 @@ pub(crate) async fn run(args: CliArgs) -> Result<(), Failure> {
         Some(CliCommand::Capture(command)) => {
             capture::run(command, &ApiClient::connect(connection).await?).await
         }
-        Some(CliCommand::Processor(command)) => {
-            capture::run_processor(command, &ApiClient::connect(connection).await?).await
-        }
+        Some(CliCommand::Processor(command)) => capture::run_processor(command, connection).await,
         Some(CliCommand::Changefeed(command)) => changefeed::run(command, connection).await,
         Some(CliCommand::Unsafe(command)) => {
             unsafe_commands::run(command, &ApiClient::connect(connection).await?).await
