@@ -44,7 +44,7 @@ const LETTERS_PER_EDIT: usize = 3;
 
 /// A key that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownKey {
+pub(crate) struct UnknownKey {
     /// Its path.
     pub path: String,
     /// The known key that was probably meant.
@@ -52,7 +52,7 @@ pub struct UnknownKey {
 }
 
 /// The keys of `file` that are not in `keys`, in the order of the file.
-pub fn unknown_keys(file: &Value, keys: &[Key]) -> Vec<UnknownKey> {
+pub(crate) fn unknown_keys(file: &Value, keys: &[Key]) -> Vec<UnknownKey> {
     let mut found = Vec::new();
     walk(file, "", &mut |path, value| {
         let section = |key: &Key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
@@ -80,7 +80,7 @@ pub fn special_keys(file: &Value, keys: &[Key]) -> Vec<Key> {
 }
 
 /// The text about unknown keys, in TiCDC's words and with what was probably meant.
-pub fn describe_unknown(what: &str, path: &str, unknown: &[UnknownKey]) -> String {
+pub(crate) fn describe_unknown(what: &str, path: &str, unknown: &[UnknownKey]) -> String {
     let names: Vec<&str> = unknown.iter().map(|key| key.path.as_str()).collect();
     let mut text = format!(
         "component TiCDC {what}'s config file {path} contained unknown configuration options: {}",
