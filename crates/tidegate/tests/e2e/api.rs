@@ -132,16 +132,16 @@ impl Api {
 
     /// Waits until everything that was committed by now has been sent.
     pub(crate) async fn wait_caught_up(&self, id: &str) {
-        self.wait_checkpoint(id, self.now().await).await;
+        self.wait_checkpoint(id, self.now().await, CATCH_UP).await;
     }
 
     /// Waits until everything that was committed up to `ts` has been sent.
-    pub(crate) async fn wait_checkpoint(&self, id: &str, ts: u64) {
+    pub(crate) async fn wait_checkpoint(&self, id: &str, ts: u64, limit: Duration) {
         let look = async || match self.status(id).await {
             Ok((_, checkpoint)) if checkpoint >= ts => Ok(()),
             other => Err(other),
         };
-        until(&format!("checkpoint of {id} at {ts}"), CATCH_UP, look).await;
+        until(&format!("checkpoint of {id} at {ts}"), limit, look).await;
     }
 
     /// The cluster's time; the capture may just be starting.
