@@ -214,7 +214,7 @@ async fn an_end_of_the_scan_that_is_told_twice_changes_nothing() {
 
 #[tokio::test]
 async fn a_commit_that_comes_before_the_scan_shows_its_prewrite_waits_for_it() {
-    let (_store, test, mut stream, request, _handle) = registered("a", "z").await;
+    let (_store, mut test, stream, request, _handle) = registered("a", "z").await;
     // Live rows of two transactions while the scan is under way; it finds the lock of the first one, and of the second
     // one the commit itself.
     let live = vec![row(LogType::Commit, 21, 25, "k", ""), row(LogType::Commit, 22, 26, "l", "")];
