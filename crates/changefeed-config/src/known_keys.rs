@@ -57,7 +57,8 @@ pub(crate) fn unknown_keys(file: &Value, keys: &[Key]) -> Vec<UnknownKey> {
     walk(file, "", &mut |path, value| {
         let section = |key: &Key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
         let known = keys.iter().any(|key| key.path == path);
-        let opens = keys.iter().any(section) && (value.is_object() || value.is_array());
+        // A section that is not set is null.
+        let opens = keys.iter().any(section) && (value.is_object() || value.is_array() || value.is_null());
         if !known && !opens {
             found.push(UnknownKey { path: path.to_owned(), nearest: nearest(path, keys) });
         }

@@ -46,7 +46,8 @@ fn problems(text: &str, section: &str, exists: &dyn Fn(&str) -> bool) -> Vec<Str
     }
     let mut problems = Vec::new();
     for row in rows.iter().filter(|row| !row.ends_with("| test |")) {
-        let last = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        let cells = row.trim_end().strip_suffix('|').unwrap_or(row);
+        let last = cells.rsplit('|').next().unwrap_or_default();
         let tests: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
         if tests.is_empty() {
             problems.push(format!("no test is named in {row}"));
