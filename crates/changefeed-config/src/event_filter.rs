@@ -196,8 +196,8 @@ impl Rule {
     fn ignored_ddl(&self, event: &str, query: &str) -> Option<String> {
         let event = event_of_job(event);
         let alters = ALTER_TABLE.contains(&event);
-        let by_type = ["all ddl", event].into_iter().chain(alters.then_some("alter table"));
-        if let Some(name) = by_type.into_iter().find(|name| self.events.contains(*name)) {
+        let mut by_type = ["all ddl", event].into_iter().chain(alters.then_some("alter table"));
+        if let Some(name) = by_type.find(|name| self.events.contains(*name)) {
             return Some(format!("ignore-event {name:?}"));
         }
         let regex = self.sql.iter().find(|regex| regex.is_match(query))?;

@@ -99,7 +99,7 @@ impl CdcMetrics {
     pub fn register(&self, registry: &mut Registry) {
         // From zero on: a rate can be told of the first failure, too.
         for kind in FailureKind::ALL {
-            self.errors.get_or_create(&TypeLabel { r#type: kind.name() });
+            drop(self.errors.get_or_create(&TypeLabel { r#type: kind.name() }));
         }
         let client = registry.sub_registry_with_prefix("kvclient");
         client.register("event_feed_error_count", "Failures of region registrations", self.errors.clone());
