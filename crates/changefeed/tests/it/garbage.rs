@@ -29,7 +29,9 @@ async fn a_paused_changefeed_is_given_up_after_the_gc_ttl() {
         owner.create(request("other", cluster.sink_uri("other"), now)).await.expect("created");
         owner.remove("other").await.expect("removed");
     };
-    assert_eq!(error.code, "CDC:ErrGCTTLExceeded", "{}", error.message);
+    // The hold on versions ends with the same second: the collector may be the first to notice.
+    let codes = ["CDC:ErrGCTTLExceeded", "CDC:ErrSnapshotLostByGC"];
+    assert!(codes.contains(&error.code.as_str()), "{}: {}", error.code, error.message);
     let view = owner.get("paused").expect("known");
     assert_eq!(view.info.state, State::Failed);
     assert!(!view.info.blocks_gc());

@@ -22,6 +22,7 @@ const REQUEST_QUEUE: usize = 8;
 
 /// What to open a stream to.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // one at a time, made when a stream is opened
 pub(super) enum Source {
     /// The leader.
     Leader(Route, super::Service),
