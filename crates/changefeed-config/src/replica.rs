@@ -124,6 +124,18 @@ impl Default for IntegrityConfig {
     }
 }
 
+impl IntegrityConfig {
+    /// True if checksums of rows are to be verified.
+    pub fn checks_rows(&self) -> bool {
+        self.integrity_check_level == "correctness"
+    }
+
+    /// True if a row whose checksum does not match ends the changefeed.
+    pub fn refuses_corruption(&self) -> bool {
+        self.corruption_handle_level == "error"
+    }
+}
+
 /// `[synced-status]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -316,6 +328,12 @@ impl ReplicaConfig {
         if !matches!(self.integrity.corruption_handle_level.as_str(), "warn" | "error") {
             return Err(ConfigError::invalid("corruption-handle-level: use warn or error"));
         }
+        if self.integrity.checks_rows() && self.sink.column_selectors.iter().any(|rules| !rules.is_empty()) {
+            return Err(ConfigError::invalid(
+                "integrity-check-level correctness cannot be used with column-selectors: set it to none, or remove \
+                 the selectors",
+            ));
+        }
         for rule in self.sink.dispatchers.iter().flatten() {
             if !rule.dispatcher.is_empty() && !rule.partition.is_empty() {
                 return Err(ConfigError::new(
@@ -353,7 +371,7 @@ mod tests {
     #[test]
     fn every_key_of_the_defaults_is_known() {
         let defaults = serde_json::to_value(ReplicaConfig::default()).expect("json");
-        assert!(ReplicaConfig::unknown_keys(&defaults).is_empty());
+        assert_eq!(ReplicaConfig::unknown_keys(&defaults), []);
     }
 
     #[test]
@@ -380,6 +398,21 @@ mod tests {
         assert_eq!(config.filter.rules, ["golden_cli.*"]);
         assert_eq!(config.sink.dispatchers.as_ref().map(|d| d[0].partition.as_str()), Some("index-value"));
         assert_eq!(config.sink.encoder_concurrency, 32);
+    }
+
+    #[test]
+    fn checksums_cannot_be_verified_with_column_selectors() {
+        let level = |text: &str| {
+            let text =
+                format!("[integrity]\n{text}\n[[sink.column-selectors]]\nmatcher = ['*.*']\ncolumns = ['a']");
+            ReplicaConfig::from_toml(&text, "x").expect("syntax").validate_and_adjust()
+        };
+        let error = level("integrity-check-level = 'correctness'").expect_err("refused");
+        assert_eq!(error.code, "CDC:ErrInvalidReplicaConfig");
+        assert!(error.message.contains("column-selectors"), "{error}");
+        level("integrity-check-level = 'none'").expect("nothing is verified");
+        assert!(level("integrity-check-level = 'all'").is_err());
+        assert!(level("corruption-handle-level = 'ignore'").is_err());
     }
 
     #[test]

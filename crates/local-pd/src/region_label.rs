@@ -94,7 +94,8 @@ fn check(rule: &Value) -> Result<(), RuleError> {
     }
     for range in ranges {
         let (start, end) = (text(range, "start_key"), text(range, "end_key"));
-        let is_hex = |key: &str| key.len().is_multiple_of(2) && key.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let is_hex =
+            |key: &str| key.len().is_multiple_of(2) && key.bytes().all(|digit| digit.is_ascii_hexdigit());
         if !is_hex(start) || !is_hex(end) {
             return Err(content("the keys of a range are written in hex"));
         }

@@ -147,8 +147,8 @@ mod tests {
         assert!(Security::from_files(ca.clone(), None, None).unwrap().is_tls());
         assert!(refused(None, ca.clone(), key.clone()).contains("--ca"));
         assert!(refused(ca.clone(), ca.clone(), None).contains("--key"));
-        assert!(refused(ca.clone(), None, key.clone()).contains("--cert"));
-        assert!(refused(key.clone(), None, None).contains("key.pem: it holds no PEM entry CERTIFICATE"));
+        assert!(refused(ca, None, key.clone()).contains("--cert"));
+        assert!(refused(key, None, None).contains("key.pem: it holds no PEM entry CERTIFICATE"));
         assert!(refused(Some(dir.path().join("gone.pem")), None, None).contains("gone.pem"));
     }
 }

@@ -74,7 +74,7 @@ async fn run(seed: u64) -> u64 {
         streams_per_store: 1 + (seed % 2) as usize,
         max_streams_per_store: 3,
         // In every fifth schedule stores get further streams as they get regions.
-        regions_per_stream: if seed % 5 == 0 { 2 } else { 1000 },
+        regions_per_stream: if seed.is_multiple_of(5) { 2 } else { 1000 },
         spool: None,
     };
     // Two of three schedules have next to no memory for prewrites: transactions go through files all the time.

@@ -13,12 +13,15 @@ use tikv_proto::kvrpcpb as pb;
 
 use super::facade::{Facade, Plan};
 
+/// Commit timestamps and keys of locks that were resolved.
+type Resolved = Arc<Mutex<Vec<(u64, Vec<Bytes>)>>>;
+
 /// What a scripted store holds of one dead transaction, and what it was told.
 struct Store {
     client: TikvClient,
     start_ts: u64,
     /// Calls of `KvResolveLock`: the commit timestamp and the keys.
-    resolved: Arc<Mutex<Vec<(u64, Vec<Bytes>)>>>,
+    resolved: Resolved,
     /// Calls of `KvCheckTxnStatus`: whether the primary was to be treated as that of a plain commit.
     asked_as_plain: Arc<Mutex<Vec<bool>>>,
     _pd: local_pd::Running,
@@ -93,7 +96,7 @@ fn lock(start_ts: u64, key: &'static str, ttl: u64, min_commit_ts: Option<u64>) 
 fn script(
     start_ts: u64,
     answers: Answers,
-    resolved: Arc<Mutex<Vec<(u64, Vec<Bytes>)>>>,
+    resolved: Resolved,
     asked_as_plain: Arc<Mutex<Vec<bool>>>,
 ) -> impl Fn(&super::facade::Call) -> Plan + Send + Sync + 'static {
     move |call| {

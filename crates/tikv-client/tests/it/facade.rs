@@ -197,7 +197,10 @@ impl Service<http::Request<Body>> for Front {
 }
 
 /// An answer to one call.
-struct Answering(Option<Box<dyn FnOnce(Bytes) -> Result<Bytes, Status> + Send>>);
+struct Answering(Option<Answer>);
+
+/// Makes an answer of a request.
+type Answer = Box<dyn FnOnce(Bytes) -> Result<Bytes, Status> + Send>;
 
 impl Service<Request<Bytes>> for Answering {
     type Response = Response<Bytes>;

@@ -167,7 +167,7 @@ async fn members_regions_and_stores_are_found() {
         assert_eq!(client.region_by_id(REGION).await.unwrap().unwrap(), region);
         assert_eq!(client.region_by_id(77).await.unwrap(), None);
         let scanned = client.scan_regions(Bytes::new(), Bytes::new(), 10).await.unwrap();
-        assert_eq!(scanned, [region.clone()]);
+        assert_eq!(scanned, std::slice::from_ref(&region));
         let ranges = [
             (Bytes::from_static(b"a"), Bytes::from_static(b"b")),
             (Bytes::from_static(b"c"), Bytes::from_static(b"d")),
