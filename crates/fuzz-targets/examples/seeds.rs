@@ -70,7 +70,13 @@ fn collect(recording: &Recording, seeds: &mut Seeds, tables: &mut BTreeMap<Strin
         }
     }
     for frames in recording.frames.chunks(4).take(PER_RECORDING) {
-        seeds.add("events", frames.iter().flat_map(|f| sized(&f.encode_to_vec()[..f.encoded_len().min(4000)])).collect::<Vec<_>>());
+        seeds.add(
+            "events",
+            frames
+                .iter()
+                .flat_map(|f| sized(&f.encode_to_vec()[..f.encoded_len().min(4000)]))
+                .collect::<Vec<_>>(),
+        );
     }
     let mut story = Vec::new();
     for change in changes(&recording.frames) {
@@ -141,7 +147,8 @@ fn main() {
     }
     // those with the most types of columns
     let mut tables: Vec<TableInfo> = named.into_values().collect();
-    let types = |table: &TableInfo| table.columns.iter().map(|c| c.field_type.tp).collect::<BTreeSet<_>>().len();
+    let types =
+        |table: &TableInfo| table.columns.iter().map(|c| c.field_type.tp).collect::<BTreeSet<_>>().len();
     tables.sort_by_key(|table| (std::cmp::Reverse(types(table)), table.id));
     tables.truncate(MAX_TABLES);
     if let Some(file) = args.get(2) {

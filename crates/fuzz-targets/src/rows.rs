@@ -10,9 +10,28 @@ use crate::bytes::Parts;
 /// A column type for a column id: every id of a small row has one, all types are met.
 fn field(id: i64) -> FieldType {
     const CODES: &[u8] = &[
-        tp::TINY, tp::SHORT, tp::INT24, tp::LONG, tp::LONGLONG, tp::YEAR, tp::FLOAT, tp::DOUBLE, tp::NEW_DECIMAL,
-        tp::DATE, tp::DATETIME, tp::TIMESTAMP, tp::DURATION, tp::VARCHAR, tp::STRING, tp::BLOB, tp::ENUM, tp::SET,
-        tp::BIT, tp::JSON, tp::VECTOR_FLOAT32, tp::NULL,
+        tp::TINY,
+        tp::SHORT,
+        tp::INT24,
+        tp::LONG,
+        tp::LONGLONG,
+        tp::YEAR,
+        tp::FLOAT,
+        tp::DOUBLE,
+        tp::NEW_DECIMAL,
+        tp::DATE,
+        tp::DATETIME,
+        tp::TIMESTAMP,
+        tp::DURATION,
+        tp::VARCHAR,
+        tp::STRING,
+        tp::BLOB,
+        tp::ENUM,
+        tp::SET,
+        tp::BIT,
+        tp::JSON,
+        tp::VECTOR_FLOAT32,
+        tp::NULL,
     ];
     let at = usize::try_from(id.rem_euclid(CODES.len() as i64)).unwrap_or(0);
     let mut field = FieldType::new(CODES.get(at).copied().unwrap_or(tp::LONG));

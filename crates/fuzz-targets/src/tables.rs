@@ -28,7 +28,8 @@ pub(crate) static ENCODERS: LazyLock<Vec<[CanalEncoder; 2]>> = LazyLock::new(|| 
         ..CanalOptions::default()
     };
     let options = [Arc::new(CanalOptions::default()), Arc::new(many)];
-    let encoder = |version: &TableVersion, at: usize| CanalEncoder::new(version, Arc::clone(&options[at])).ok();
+    let encoder =
+        |version: &TableVersion, at: usize| CanalEncoder::new(version, Arc::clone(&options[at])).ok();
     let both = |info| {
         let version = TableVersion::new(&db, info, 1);
         Some([encoder(&version, 0)?, encoder(&version, 1)?])

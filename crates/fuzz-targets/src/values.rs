@@ -43,12 +43,17 @@ pub(crate) fn datum(data: &[u8]) {
             // NaN is not equal to itself
             if let Ok((again, left)) = flagged::decode_one(&encoded) {
                 assert!(left.is_empty());
-                assert!(again == value || format!("{again:?}") == format!("{value:?}"), "{value:?} {again:?}");
+                assert!(
+                    again == value || format!("{again:?}") == format!("{value:?}"),
+                    "{value:?} {again:?}"
+                );
             }
         }
         let mut out = Vec::new();
         let _ = text::write_datum(&value, &TimeZone::UTC, &mut out);
-        for code in [tp::LONG, tp::FLOAT, tp::VARCHAR, tp::DURATION, tp::DATETIME, tp::BIT, tp::ENUM, tp::YEAR] {
+        for code in
+            [tp::LONG, tp::FLOAT, tp::VARCHAR, tp::DURATION, tp::DATETIME, tp::BIT, tp::ENUM, tp::YEAR]
+        {
             let _ = value.clone().into_column(&FieldType::new(code));
         }
         rest = tail;
