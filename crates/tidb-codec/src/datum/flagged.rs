@@ -199,7 +199,7 @@ pub fn decode_one(bytes: &[u8]) -> Result<(Datum, &[u8]), CodecError> {
         }
         FLOAT => {
             let (value, rest) = memcomparable::decode_f64(rest)?;
-            (Datum::Double(value), rest)
+            (Datum::Double(column::finite(value)?), rest)
         }
         DECIMAL => {
             let (value, rest) = Decimal::decode(rest)?;

@@ -85,7 +85,7 @@ impl Datum {
             },
             (tp::YEAR, Self::Int(v)) => Ok(Self::Int(field.checked_int(v)?)),
             (tp::YEAR, Self::Uint(v)) => Ok(Self::Int(field.checked_int(v as i64)?)),
-            (tp::FLOAT, Self::Double(v)) => Ok(Self::Float(v as f32)),
+            (tp::FLOAT, Self::Double(v)) => Ok(Self::Float(crate::row::column::narrow(v)?)),
             (tp::DOUBLE, Self::Double(v)) => Ok(Self::Double(v)),
             (tp::NEW_DECIMAL, Self::Decimal(v)) => Ok(Self::Decimal(v)),
             (tp::DURATION, Self::Int(v)) => Ok(Self::Duration(Duration::new(v, field.fsp())?)),

@@ -40,12 +40,31 @@ pub fn decode_uint(raw: &[u8]) -> Result<u64, CodecError> {
 /// Reads a FLOAT or DOUBLE: both are stored as comparable doubles.
 ///
 /// # Errors
-/// Anything but eight bytes.
+/// Anything but eight bytes, or no number: SQL has neither NaN nor infinity.
 #[inline]
 pub fn decode_float(raw: &[u8]) -> Result<f64, CodecError> {
     let (value, rest) = memcomparable::decode_f64(raw)?;
     cursor::expect_end(rest, "float column")?;
-    Ok(value)
+    finite(value)
+}
+
+/// Refuses what is no number.
+#[inline]
+pub(crate) fn finite(value: f64) -> Result<f64, CodecError> {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(CodecError::Malformed { what: "float", reason: "not a number" })
+    }
+}
+
+/// A stored double as the FLOAT that it stands for.
+///
+/// # Errors
+/// A number beyond those of a FLOAT.
+#[inline]
+pub(crate) fn narrow(value: f64) -> Result<f32, CodecError> {
+    finite(f64::from(value as f32)).map(|value| value as f32)
 }
 
 /// Digits after the point of a DECIMAL column, if its type says so.
@@ -110,7 +129,7 @@ pub fn decode_column(field: &FieldType, raw: &[u8]) -> Result<Datum, CodecError>
         tp::TINY | tp::SHORT | tp::INT24 | tp::LONG | tp::LONGLONG | tp::YEAR => {
             Datum::Int(field.checked_int(decode_int(raw)?)?)
         }
-        tp::FLOAT => Datum::Float(decode_float(raw)? as f32),
+        tp::FLOAT => Datum::Float(narrow(decode_float(raw)?)?),
         tp::DOUBLE => Datum::Double(decode_float(raw)?),
         tp::NEW_DECIMAL => {
             let (value, rest) = Decimal::decode(raw)?;

@@ -128,7 +128,7 @@ pub fn write_column(
         tp::ENUM => write_u64(field.stored_enum(column::decode_uint(raw)?), out),
         tp::SET => write_u64(field.stored_set(column::decode_uint(raw)?)?, out),
         tp::BIT => write_u64(field.checked_uint(column::decode_uint(raw)?)?, out),
-        tp::FLOAT => float::write_f32(column::decode_float(raw)? as f32, out),
+        tp::FLOAT => float::write_f32(column::narrow(column::decode_float(raw)?)?, out),
         tp::DOUBLE => float::write_f64(column::decode_float(raw)?, out),
         tp::NEW_DECIMAL => {
             let rest = write_decimal_bin(raw, column::decimal_scale(field), out)?;

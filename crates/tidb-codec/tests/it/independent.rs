@@ -210,6 +210,11 @@ fn flagged_values_are_the_same() {
         let (mut again_key, mut again_row) = (Vec::new(), Vec::new());
         datum::encode_key(&value, &mut again_key).unwrap();
         datum::encode_value(&value, &mut again_row).unwrap();
+        if fields[0] == "duration" {
+            // rows hold spans as integers; TiDB makes them so before it encodes a row
+            assert_eq!(datum::decode_one(&again_row).unwrap().0, Datum::Int(fields[1].parse().unwrap()));
+            again_row.clone_from(&in_row);
+        }
         if fields[0] == "decimal" {
             // written with the digits it has, not with those of its column
             again_key.clone_from(&in_key);
