@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use tidb_codec::field::tp;
 use tidb_codec::{
-    Decimal, Duration, FieldType, Json, Time, TimeKind, datum as flagged, index, key as keys, text,
+    Datum, Decimal, Duration, FieldType, Json, Time, TimeKind, datum as flagged, index, key as keys, text,
 };
 
 use crate::bytes::Parts;
@@ -40,14 +40,13 @@ pub(crate) fn datum(data: &[u8]) {
         assert!(tail.len() < rest.len());
         let mut encoded = Vec::new();
         if flagged::encode_value(&value, &mut encoded).is_ok() {
-            // NaN is not equal to itself
-            if let Ok((again, left)) = flagged::decode_one(&encoded) {
-                assert!(left.is_empty());
-                assert!(
-                    again == value || format!("{again:?}") == format!("{value:?}"),
-                    "{value:?} {again:?}"
-                );
-            }
+            // spans become integers, see `encode_value`
+            let expected = match &value {
+                Datum::Duration(span) => Datum::Int(span.nanos()),
+                other => other.clone(),
+            };
+            let again = flagged::decode_one(&encoded);
+            assert_eq!(again, Ok((expected, [].as_slice())), "{value:?}");
         }
         let mut out = Vec::new();
         let _ = text::write_datum(&value, &TimeZone::UTC, &mut out);
