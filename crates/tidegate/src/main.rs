@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod filter;
 mod logging;
+mod manual;
 mod ps;
 mod server;
 mod server_keys;
@@ -57,6 +58,10 @@ enum TidegateCommand {
     Server(Box<server::ServerArgs>),
     /// Manage changefeeds (`cdc cli`).
     Cli(Box<cli::CliArgs>),
+    /// Print the completion script of a shell.
+    Completions(manual::CompletionsArgs),
+    /// Write man pages.
+    Man(manual::ManArgs),
     /// Print what was built.
     Version,
 }
@@ -127,6 +132,11 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Filter(command) => filter::run(command).await,
         TidegateCommand::Server(args) => server::run(*args).await,
         TidegateCommand::Cli(args) => cli::run(*args).await,
+        TidegateCommand::Completions(args) => {
+            manual::completions(&args, definitions);
+            Ok(())
+        }
+        TidegateCommand::Man(args) => manual::man(&args, definitions),
         TidegateCommand::Version => {
             version::print();
             Ok(())
@@ -134,9 +144,17 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
     }
 }
 
+/// The command line under one of its names.
+fn definitions(name: manual::Name) -> clap::Command {
+    match name {
+        manual::Name::Tidegate => Tidegate::command(),
+        manual::Name::Cdc => Cdc::command(),
+    }
+}
+
 /// Help for a path of commands.
 fn help_of(path: &str) -> String {
-    let mut command = if called_cdc() { Cdc::command() } else { Tidegate::command() };
+    let mut command = definitions(if called_cdc() { manual::Name::Cdc } else { manual::Name::Tidegate });
     command.build();
     for name in path.split(' ') {
         match command.find_subcommand(name) {

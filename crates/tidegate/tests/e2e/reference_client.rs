@@ -91,8 +91,8 @@ async fn ticdcs_own_command_works_against_our_server() {
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 
-    for (args, part) in [
-        (&["changefeed", "list"][..], "\"state\": \"normal\""),
+    let life: [(&[&str], &str); 11] = [
+        (&["changefeed", "list"], "\"state\": \"normal\""),
         (&["changefeed", "query", "-s", "-c", "feed"], "\"state\": \"normal\""),
         (&["changefeed", "query", "-c", "feed"], "\"checkpoint_tso\": 4"),
         (&["changefeed", "pause", "-c", "feed"], ""),
@@ -106,7 +106,8 @@ async fn ticdcs_own_command_works_against_our_server() {
         (&["unsafe", "show-metadata", "--no-confirm"], "/changefeed/info/feed"),
         (&["changefeed", "remove", "-c", "feed"], "Changefeed remove successfully.\nID: feed"),
         (&["changefeed", "list", "-a"], "[]"),
-    ] {
+    ];
+    for (args, part) in life {
         let ended = theirs(args, "y\n").await;
         let shown = ended.ok();
         assert!(shown.contains(part), "{args:?}: {shown}");
