@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::duration::parse_go_duration;
 use crate::error::ConfigError;
+use crate::kafka_security::{self, SaslOptions, TlsOptions};
 use crate::replica::ReplicaConfig;
 use crate::sink_config::KafkaConfig;
 use crate::sink_uri::SinkUri;
@@ -18,23 +19,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Protocol {
     /// Canal-JSON.
     CanalJson,
-}
-
-/// Credentials.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SaslOptions {
-    /// `PLAIN`.
-    pub mechanism: String,
-    /// User name.
-    pub user: String,
-    /// Password; never printed.
-    pub password: String,
-}
-
-impl std::fmt::Debug for SaslOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SaslOptions({} as {:?})", self.mechanism, self.user)
-    }
 }
 
 /// What to do with a message above the limit.
@@ -82,7 +66,7 @@ pub struct KafkaOptions {
     pub replication_factor: i32,
     /// Limit of a message, bytes, unless the topic knows better.
     pub max_message_bytes: usize,
-    /// `none`, `gzip`, `snappy` or `lz4`.
+    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: String,
     /// Client id, if one was chosen.
     pub client_id: Option<String>,
@@ -94,6 +78,8 @@ pub struct KafkaOptions {
     pub dial_timeout: Duration,
     /// Credentials.
     pub sasl: Option<SaslOptions>,
+    /// TLS, if it is on.
+    pub tls: Option<TlsOptions>,
     /// `_tidb` fields and watermarks.
     pub enable_tidb_extension: bool,
     /// Full type texts.
@@ -111,7 +97,7 @@ pub struct KafkaOptions {
 }
 
 /// One setting from the URI, else from the file. The URI's zero values do not override the file (as in TiCDC).
-struct Merge<'a> {
+pub(crate) struct Merge<'a> {
     /// The URI.
     uri: &'a SinkUri,
 }
@@ -127,7 +113,7 @@ impl Merge<'_> {
     }
 
     /// A switch.
-    fn flag(&self, key: &str, file: Option<bool>) -> Result<Option<bool>, ConfigError> {
+    pub(crate) fn flag(&self, key: &str, file: Option<bool>) -> Result<Option<bool>, ConfigError> {
         let Some(text) = self.uri.get(key) else { return Ok(file) };
         let value = match text {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
@@ -141,7 +127,7 @@ impl Merge<'_> {
     }
 
     /// A text.
-    fn text(&self, key: &str, file: Option<&String>) -> Option<String> {
+    pub(crate) fn text(&self, key: &str, file: Option<&String>) -> Option<String> {
         self.uri.get(key).map(str::to_owned).or_else(|| file.filter(|text| !text.is_empty()).cloned())
     }
 }
@@ -183,7 +169,8 @@ impl KafkaOptions {
             auto_create_topic: merge.flag("auto-create-topic", file.auto_create_topic)?.unwrap_or(true),
             required_acks: acks(merge.int("required-acks", file.required_acks)?)?,
             dial_timeout: timeout("dial-timeout", merge.text("dial-timeout", file.dial_timeout.as_ref()))?,
-            sasl: sasl(&merge, file)?,
+            sasl: kafka_security::sasl(&merge, file)?,
+            tls: kafka_security::tls(&merge, file)?,
             enable_tidb_extension: merge
                 .flag("enable-tidb-extension", codec.enable_tidb_extension)?
                 .unwrap_or(false),
@@ -222,29 +209,19 @@ fn protocol(uri: &SinkUri, config: &ReplicaConfig) -> Result<Protocol, ConfigErr
     }
 }
 
+/// Keys of Kerberos, OAuth and AWS Glue.
+fn is_unsupported(key: &str) -> bool {
+    ["sasl-gssapi", "sasl-oauth", "glue-schema"].iter().any(|prefix| key.starts_with(prefix))
+}
+
 /// Settings that this build can't honour.
 fn refuse_unsupported(uri: &SinkUri, config: &ReplicaConfig, file: &KafkaConfig) -> Result<(), ConfigError> {
     if let Some((key, _)) = file.other.iter().find(|(_, value)| !value.is_null()) {
-        let known =
-            key.starts_with("sasl-gssapi") || key.starts_with("sasl-oauth") || key.starts_with("glue-schema");
-        let reason = if known { "is not supported" } else { "is not a configuration option" };
+        let reason = if is_unsupported(key) { "is not supported" } else { "is not a configuration option" };
         return Err(ConfigError::kafka(format!("sink.kafka-config.{key} {reason}; remove it")));
     }
-    for key in
-        ["sasl-gssapi-auth-type", "sasl-gssapi-keytab-path", "sasl-gssapi-user", "sasl-gssapi-password"]
-    {
-        if uri.get(key).is_some() {
-            return Err(ConfigError::kafka(format!("{key} is not supported; remove it")));
-        }
-    }
-    let tls = uri.get("enable-tls").is_some_and(|v| v == "true")
-        || file.enable_tls == Some(true)
-        || ["ca", "cert", "key"].iter().any(|key| uri.get(key).is_some())
-        || [&file.ca, &file.cert, &file.key].iter().any(|path| path.as_ref().is_some_and(|p| !p.is_empty()));
-    if tls {
-        return Err(ConfigError::kafka(
-            "TLS to Kafka is not supported by this build; use a plaintext listener",
-        ));
+    if let Some((key, _)) = uri.query.iter().find(|(key, value)| is_unsupported(key) && !value.is_empty()) {
+        return Err(ConfigError::kafka(format!("{key} is not supported; remove it")));
     }
     let atomicity = uri.get("transaction-atomicity").or(config.sink.transaction_atomicity.as_deref());
     match atomicity.unwrap_or("none") {
@@ -281,10 +258,7 @@ fn message_bytes(value: Option<i64>) -> Result<usize, ConfigError> {
 fn compression(value: Option<String>) -> Result<String, ConfigError> {
     let name = value.unwrap_or_default().trim().to_lowercase();
     match name.as_str() {
-        "gzip" | "snappy" | "lz4" => Ok(name),
-        "zstd" => Err(ConfigError::kafka(
-            "compression zstd is not supported by this build; use lz4, snappy or gzip",
-        )),
+        "gzip" | "snappy" | "lz4" | "zstd" => Ok(name),
         _ => Ok("none".to_owned()),
     }
 }
@@ -321,19 +295,6 @@ fn timeout(key: &str, value: Option<String>) -> Result<Duration, ConfigError> {
         return Err(ConfigError::kafka(format!("{key} must be greater than zero")));
     }
     Ok(parsed)
-}
-
-/// Credentials.
-fn sasl(merge: &Merge<'_>, file: &KafkaConfig) -> Result<Option<SaslOptions>, ConfigError> {
-    let Some(mechanism) = merge.text("sasl-mechanism", file.sasl_mechanism.as_ref()) else { return Ok(None) };
-    let mechanism = mechanism.to_uppercase();
-    if mechanism != "PLAIN" {
-        let message = format!("sasl-mechanism {mechanism} is not supported by this build; use plain");
-        return Err(ConfigError::kafka(message));
-    }
-    let user = merge.text("sasl-user", file.sasl_user.as_ref()).unwrap_or_default();
-    let password = merge.text("sasl-password", file.sasl_password.as_ref()).unwrap_or_default();
-    Ok(Some(SaslOptions { mechanism, user, password }))
 }
 
 /// `large-message-handle`.
@@ -431,9 +392,16 @@ mod tests {
             ("kafka://h/t?protocol=canal-json&max-message-bytes=abc", "parsing \"abc\""),
             ("kafka://h/t?protocol=canal-json&required-acks=7", "invalid required acks 7"),
             ("kafka://h/t?protocol=canal-json&transaction-atomicity=table", "atomicity"),
-            ("kafka://h/t?protocol=canal-json&enable-tls=true", "TLS"),
-            ("kafka://h/t?protocol=canal-json&compression=zstd", "zstd"),
-            ("kafka://h/t?protocol=canal-json&sasl-mechanism=scram-sha-256", "SCRAM-SHA-256"),
+            ("kafka://h/t?protocol=canal-json&ca=a", "ca, cert and key"),
+            ("kafka://h/t?protocol=canal-json&ca=a&cert=b", "ca, cert and key"),
+            (
+                "kafka://h/t?protocol=canal-json&enable-tls=false&ca=a&cert=b&key=c",
+                "'enable-tls' set to false",
+            ),
+            ("kafka://h/t?protocol=canal-json&sasl-mechanism=gssapi", "GSSAPI is not supported"),
+            ("kafka://h/t?protocol=canal-json&sasl-mechanism=oauthbearer", "OAUTHBEARER is not supported"),
+            ("kafka://h/t?protocol=canal-json&sasl-mechanism=md5", "unknown MD5 SASL mechanism"),
+            ("kafka://h/t?protocol=canal-json&sasl-gssapi-realm=x", "sasl-gssapi-realm is not supported"),
             ("ftp://h/t?protocol=canal-json", "sink uri invalid 'ftp://h/t'"),
         ] {
             let error = options(uri, "").expect_err(uri);

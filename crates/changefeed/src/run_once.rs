@@ -10,7 +10,7 @@ use changefeed_config::{
 };
 use event_sorter::{MemoryQuota, Sorter, SorterConfig};
 use jiff::tz::TimeZone;
-use kafka_sink::{Compression, ProducerConfig, SaslConfig, TopicSpec};
+use kafka_sink::{Compression, ProducerConfig, SaslConfig, TlsConfig, TopicSpec};
 use parking_lot::RwLock;
 use tidb_schema::SchemaHistory;
 use tokio::sync::{mpsc, watch};
@@ -105,6 +105,11 @@ impl Plan {
                 mechanism: sasl.mechanism.clone(),
                 user: sasl.user.clone(),
                 password: sasl.password.clone(),
+            }),
+            tls: kafka.tls.as_ref().map(|tls| TlsConfig {
+                ca: tls.files.as_ref().map(|files| files.ca.clone()),
+                identity: tls.files.as_ref().map(|files| (files.cert.clone(), files.key.clone())),
+                insecure_skip_verify: tls.insecure_skip_verify,
             }),
         }
     }

@@ -19,6 +19,10 @@ const BATCH_MESSAGES: usize = 10_000;
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// Room for key, headers and framing above the largest value, bytes.
 const FRAME_OVERHEAD: usize = 1024;
+/// Smallest and largest `message.max.bytes` that librdkafka takes.
+const MIN_REQUEST: usize = 1000;
+/// See [`MIN_REQUEST`].
+const MAX_REQUEST: usize = 1_000_000_000;
 /// Requests in flight per connection with an idempotent producer; librdkafka keeps order up to five.
 const IN_FLIGHT: usize = 5;
 
@@ -71,6 +75,17 @@ impl std::fmt::Debug for SaslConfig {
     }
 }
 
+/// TLS to the brokers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsConfig {
+    /// Certificates that are trusted, a file in PEM; without it those of the operating system.
+    pub ca: Option<String>,
+    /// Own certificate and key, files in PEM.
+    pub identity: Option<(String, String)>,
+    /// Take any certificate.
+    pub insecure_skip_verify: bool,
+}
+
 /// Everything a producer needs to know.
 #[derive(Debug, Clone)]
 pub struct ProducerConfig {
@@ -88,6 +103,8 @@ pub struct ProducerConfig {
     pub dial_timeout: Duration,
     /// Credentials, if any.
     pub sasl: Option<SaslConfig>,
+    /// TLS, if it is on.
+    pub tls: Option<TlsConfig>,
 }
 
 impl ProducerConfig {
@@ -104,19 +121,40 @@ impl ProducerConfig {
             .set("socket.connection.setup.timeout.ms", self.dial_timeout.as_millis().max(1000).to_string())
             .set("allow.auto.create.topics", "false");
         if let Some(sasl) = &self.sasl {
-            if sasl.mechanism != "PLAIN" {
-                return Err(SinkError::InvalidConfig(format!(
-                    "sasl-mechanism {} needs a build with TLS support; use plain, or a build with feature kafka-tls",
-                    sasl.mechanism
-                )));
-            }
             config
-                .set("security.protocol", "sasl_plaintext")
                 .set("sasl.mechanism", &sasl.mechanism)
                 .set("sasl.username", &sasl.user)
                 .set("sasl.password", &sasl.password);
         }
+        if let Some(tls) = &self.tls {
+            // Without a file the client looks for the system's certificates where systems keep them.
+            config.set("ssl.ca.location", tls.ca.as_deref().unwrap_or("probe"));
+            if let Some((certificate, key)) = &tls.identity {
+                config.set("ssl.certificate.location", certificate).set("ssl.key.location", key);
+            }
+            if tls.insecure_skip_verify {
+                config
+                    .set("enable.ssl.certificate.verification", "false")
+                    .set("ssl.endpoint.identification.algorithm", "none");
+            }
+        }
+        config.set("security.protocol", self.security_protocol());
         Ok(config)
+    }
+
+    /// Largest request, within what librdkafka takes.
+    fn largest_request(&self) -> usize {
+        self.max_message_bytes.saturating_add(FRAME_OVERHEAD).clamp(MIN_REQUEST, MAX_REQUEST)
+    }
+
+    /// librdkafka's name of what TLS and SASL together are.
+    fn security_protocol(&self) -> &'static str {
+        match (&self.tls, &self.sasl) {
+            (None, None) => "plaintext",
+            (None, Some(_)) => "sasl_plaintext",
+            (Some(_), None) => "ssl",
+            (Some(_), Some(_)) => "sasl_ssl",
+        }
     }
 
     /// Settings of a producer.
@@ -131,7 +169,7 @@ impl ProducerConfig {
             .set("batch.size", BATCH_BYTES.to_string())
             .set("batch.num.messages", BATCH_MESSAGES.to_string())
             .set("compression.codec", self.compression.name())
-            .set("message.max.bytes", (self.max_message_bytes + FRAME_OVERHEAD).max(1000).to_string())
+            .set("message.max.bytes", self.largest_request().to_string())
             .set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
             .set("retry.backoff.ms", "100")
             .set("retry.backoff.max.ms", "1000")

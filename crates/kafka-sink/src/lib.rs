@@ -12,7 +12,7 @@ mod error;
 mod producer;
 mod topic;
 
-pub use config::{Compression, ProducerConfig, SaslConfig};
+pub use config::{Compression, ProducerConfig, SaslConfig, TlsConfig};
 pub use error::SinkError;
 pub use producer::{Acknowledge, Health, PROBE_TIMEOUT, Producer};
 pub use topic::{TopicAdmin, TopicSpec, is_valid_topic};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
+use tracing::warn;
 
 use crate::config::ProducerConfig;
 use crate::error::SinkError;
@@ -41,12 +42,29 @@ pub struct TopicSpec {
     pub auto_create: bool,
 }
 
+/// What brokers say about a topic.
+enum Lookup {
+    /// It has so many partitions.
+    Partitions(i32),
+    /// There is none of that name.
+    Missing,
+    /// We may not know.
+    Denied,
+}
+
+/// True for answers of brokers to someone who lacks a right.
+fn is_denied(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed)
+}
+
 /// Administrative connection to the brokers.
 pub struct TopicAdmin {
     /// librdkafka's client.
     client: AdminClient<DefaultClientContext>,
     /// Bound of each call.
     timeout: Duration,
+    /// Messages count as written when every replica in sync has them.
+    waits_for_all: bool,
 }
 
 impl TopicAdmin {
@@ -54,24 +72,26 @@ impl TopicAdmin {
     pub fn new(config: &ProducerConfig) -> Result<Self, SinkError> {
         dial(&config.brokers, config.dial_timeout)?;
         let client = config.client()?.create().map_err(|e| SinkError::InvalidConfig(e.to_string()))?;
-        Ok(Self { client, timeout: config.dial_timeout })
+        Ok(Self { client, timeout: config.dial_timeout, waits_for_all: config.required_acks == -1 })
     }
 
-    /// Number of partitions of `topic`; `None` if it does not exist. Blocks up to the dial timeout: call it where
-    /// blocking is allowed.
-    pub fn partitions(&self, topic: &str) -> Result<Option<i32>, SinkError> {
+    /// What the brokers say about `topic`. Blocks up to the dial timeout: call it where blocking is allowed.
+    fn look_up(&self, topic: &str) -> Result<Lookup, SinkError> {
         let metadata = self
             .client
             .inner()
             .fetch_metadata(Some(topic), self.timeout)
             .map_err(|e| SinkError::Unreachable(e.to_string()))?;
-        let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
+        let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else {
+            return Ok(Lookup::Missing);
+        };
         match found.error().map(RDKafkaErrorCode::from) {
-            None if found.partitions().is_empty() => Ok(None),
-            None => Ok(Some(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))),
+            None if found.partitions().is_empty() => Ok(Lookup::Missing),
+            None => Ok(Lookup::Partitions(i32::try_from(found.partitions().len()).unwrap_or(i32::MAX))),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => {
-                Ok(None)
+                Ok(Lookup::Missing)
             }
+            Some(code) if is_denied(code) => Ok(Lookup::Denied),
             Some(code) => Err(SinkError::Admin { call: "Metadata", reason: code.to_string() }),
         }
     }
@@ -86,23 +106,57 @@ impl TopicAdmin {
                  invalid: '{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
             )));
         }
-        if let Some(actual) = self.partitions(topic)? {
-            return match spec.partitions {
-                Some(wanted) if wanted > actual => Err(SinkError::PartitionCount { wanted, actual }),
-                Some(wanted) => Ok(wanted),
-                None => Ok(actual),
-            };
+        let assumed = spec.partitions.unwrap_or(DEFAULT_PARTITIONS);
+        match self.look_up(topic)? {
+            Lookup::Partitions(actual) => {
+                return match spec.partitions {
+                    Some(wanted) if wanted > actual => Err(SinkError::PartitionCount { wanted, actual }),
+                    Some(wanted) => Ok(wanted),
+                    None => Ok(actual),
+                };
+            }
+            Lookup::Denied => {
+                warn!(
+                    topic,
+                    partitions = assumed,
+                    "no right to describe the topic; its partitions are assumed"
+                );
+                return Ok(assumed);
+            }
+            Lookup::Missing => {}
         }
         if !spec.auto_create {
             return Err(SinkError::TopicMissing(topic.to_owned()));
         }
-        let wanted = spec.partitions.unwrap_or(DEFAULT_PARTITIONS);
-        self.create(topic, wanted, spec.replication_factor)?;
-        self.await_created(topic, wanted)
+        self.check_replicas(topic, spec)?;
+        if self.create(topic, assumed, spec.replication_factor)? {
+            return self.await_created(topic, assumed);
+        }
+        warn!(topic, partitions = assumed, "no right to create the topic; it is expected to come into being");
+        Ok(assumed)
     }
 
-    /// Creates `topic`; a topic that someone else created meanwhile is fine.
-    fn create(&self, topic: &str, partitions: i32, replication: i32) -> Result<(), SinkError> {
+    /// With `required-acks=-1` nothing can be written to a topic with fewer replicas than must be in sync.
+    fn check_replicas(&self, topic: &str, spec: TopicSpec) -> Result<(), SinkError> {
+        let Some(least) = self.broker_number("min.insync.replicas") else {
+            warn!(
+                topic,
+                "the brokers don't tell min.insync.replicas; it is not compared with replication-factor"
+            );
+            return Ok(());
+        };
+        let replicas = usize::try_from(spec.replication_factor).unwrap_or(0);
+        if self.waits_for_all && least > replicas {
+            return Err(SinkError::InvalidConfig(format!(
+                "`replication-factor` {replicas} is smaller than the `min.insync.replicas` {least} of the brokers: topic \
+                 {topic} could not be written to with required-acks=-1; use a replication-factor of {least} or more"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Creates `topic`; a topic that someone else created meanwhile is fine. False if that is not allowed.
+    fn create(&self, topic: &str, partitions: i32, replication: i32) -> Result<bool, SinkError> {
         let request = NewTopic::new(topic, partitions, TopicReplication::Fixed(replication));
         let options =
             AdminOptions::new().operation_timeout(Some(self.timeout)).request_timeout(Some(self.timeout));
@@ -111,17 +165,20 @@ impl TopicAdmin {
         for result in answer {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) if is_denied(code) => return Ok(false),
                 Err((_, code)) => return Err(SinkError::CreateTopic(format!("kafka server: {code}"))),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until the created topic shows up in the metadata of the brokers.
     fn await_created(&self, topic: &str, wanted: i32) -> Result<i32, SinkError> {
         for _ in 0..CREATED_ATTEMPTS {
-            if let Some(actual) = self.partitions(topic)? {
-                return Ok(actual.min(wanted));
+            match self.look_up(topic)? {
+                Lookup::Partitions(actual) => return Ok(actual.min(wanted)),
+                Lookup::Denied => return Ok(wanted),
+                Lookup::Missing => {}
             }
             // Kafka offers no notification for metadata propagation: asking again is the protocol.
             std::thread::sleep(CREATED_POLL);
@@ -131,13 +188,32 @@ impl TopicAdmin {
         )))
     }
 
-    /// `max.message.bytes` of an existing topic, if the broker tells. Blocks like [`Self::ensure`].
+    /// `max.message.bytes` of an existing topic, else `message.max.bytes` of a broker; `None` if neither tells, which
+    /// is so without the right to ask. Blocks like [`Self::ensure`].
     pub fn max_message_bytes(&self, topic: &str) -> Option<usize> {
+        let limit = self
+            .number(&ResourceSpecifier::Topic(topic), "max.message.bytes")
+            .or_else(|| self.broker_number("message.max.bytes"));
+        if limit.is_none() {
+            warn!(
+                topic,
+                "the brokers don't tell max.message.bytes; max-message-bytes of the changefeed is used"
+            );
+        }
+        limit
+    }
+
+    /// A number in the configuration of some broker.
+    fn broker_number(&self, key: &str) -> Option<usize> {
+        let metadata = self.client.inner().fetch_metadata(None, self.timeout).ok()?;
+        self.number(&ResourceSpecifier::Broker(metadata.brokers().first()?.id()), key)
+    }
+
+    /// A number in the configuration of a topic or broker.
+    fn number(&self, of: &ResourceSpecifier<'_>, key: &str) -> Option<usize> {
         let options = AdminOptions::new().request_timeout(Some(self.timeout));
-        let answer =
-            block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options)).ok()?;
-        let config = answer.into_iter().next()?.ok()?;
-        config.get("max.message.bytes")?.value.as_deref()?.parse().ok()
+        let answer = block_on(self.client.describe_configs([of], &options)).ok()?;
+        answer.into_iter().next()?.ok()?.get(key)?.value.as_deref()?.parse().ok()
     }
 }
 

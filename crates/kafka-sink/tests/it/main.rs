@@ -1,0 +1,13 @@
+//! Producer and topics against the original Kafka. Where Java or Maven is missing the tests say so and end.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends; helpers of tests are no different"
+)]
+
+mod broker;
+mod faults;
+mod security;
+mod topics;
