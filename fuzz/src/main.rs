@@ -1,9 +1,9 @@
-//! One decoder, named by the environment, under libFuzzer.
+//! One decoder, named by the environment, under libFuzzer. Without a name: the list of them.
 #![no_main]
 
 use std::sync::LazyLock;
 
-use fuzz_targets::{Target, target};
+use fuzz_targets::{TARGETS, Target, target};
 use libfuzzer_sys::fuzz_target;
 
 /// The variable that names the decoder.
@@ -15,4 +15,15 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
     target(&name).unwrap_or_else(|| panic!("{VARIABLE} names no decoder: {name:?}"))
 });
 
-fuzz_target!(|data: &[u8]| (TARGET.run)(data));
+/// Lists the decoders with the longest input of each, and ends, if none is named.
+fn list() {
+    if std::env::var(VARIABLE).is_ok_and(|name| !name.is_empty()) {
+        return;
+    }
+    for target in TARGETS {
+        println!("{}\t{}", target.name, target.max_len);
+    }
+    std::process::exit(0);
+}
+
+fuzz_target!(init: list(), |data: &[u8]| (TARGET.run)(data));

@@ -1,6 +1,7 @@
-//! Project chores: `cargo xtask test`, `cargo xtask golden`, `cargo xtask kafka …`, `cargo xtask bench …`.
+//! Project chores: `cargo xtask test`, `cargo xtask golden`, `cargo xtask fuzz`, `cargo xtask kafka …`, `cargo xtask bench …`.
 
 mod bench;
+mod fuzz;
 mod golden;
 mod kafka;
 mod suite;
@@ -25,6 +26,8 @@ enum Command {
     Test(suite::TestArgs),
     /// Replay recordings of the reference system through the encoder and compare the messages.
     Golden(golden::GoldenArgs),
+    /// Give made-up bytes to every decoder, for some minutes.
+    Fuzz(fuzz::FuzzArgs),
     /// Start and stop the original Kafka.
     #[command(subcommand)]
     Kafka(kafka::KafkaCommand),
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match Xtask::parse().command {
         Command::Test(args) => suite::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Kafka(command) => kafka::run(&command),
         Command::Bench(command) => bench::run(&command),
     };

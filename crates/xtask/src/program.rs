@@ -18,6 +18,8 @@ pub struct Program {
     folder: String,
     /// Longest time that it may take, where someone else than a person waits for it.
     limit: Duration,
+    /// Variables of its environment beyond the own ones.
+    variables: Vec<(String, String)>,
 }
 
 /// Longest time of a program for which nothing else is said.
@@ -27,7 +29,7 @@ impl Program {
     /// A program with arguments that are separated by blanks.
     pub fn new(line: &str) -> Self {
         let words = line.split_whitespace().map(str::to_owned).collect();
-        Self { words, folder: ".".to_owned(), limit: DEFAULT_LIMIT }
+        Self { words, folder: ".".to_owned(), limit: DEFAULT_LIMIT, variables: Vec::new() }
     }
 
     /// One more argument, which may hold blanks.
@@ -39,6 +41,12 @@ impl Program {
     /// Runs in this folder of the repository.
     pub fn within(mut self, folder: &str) -> Self {
         folder.clone_into(&mut self.folder);
+        self
+    }
+
+    /// Has this variable in its environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -67,6 +75,7 @@ impl Program {
             command
         };
         command.current_dir(workspace::root().join(&self.folder)).stdin(Stdio::null());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -46,7 +46,7 @@ impl Parser<'_> {
         let mut options = Vec::new();
         while let Some(option) = self.table_option()? {
             options.push(option);
-            if self.is_symbol(Symbol::Comma) {
+            while self.is_symbol(Symbol::Comma) {
                 self.advance();
                 match self.table_option()? {
                     Some(option) => options.push(option),

@@ -36,7 +36,14 @@ impl Writer<'_> {
     /// A change without what is left out; `None` if nothing remains.
     fn effective_spec(&self, spec: &AlterTableSpec) -> Option<AlterTableSpec> {
         match spec {
-            AlterTableSpec::PartitionOptions { .. } if self.options.skip_placement => None,
+            // TiDB takes attributes for placement here, too.
+            AlterTableSpec::PartitionOptions { .. }
+            | AlterTableSpec::PartitionAttributes { .. }
+            | AlterTableSpec::Attributes(_)
+                if self.options.skip_placement =>
+            {
+                None
+            }
             AlterTableSpec::Options(options) => {
                 let is_placement = |option: &TableOption| matches!(option, TableOption::Placement(_));
                 if self.options.skip_placement && options.iter().all(is_placement) {
@@ -53,12 +60,15 @@ impl Writer<'_> {
     fn alter_spec(&mut self, spec: &AlterTableSpec) -> Written {
         match spec {
             AlterTableSpec::AddColumn { if_not_exists, column, position } => {
-                self.plain(if *if_not_exists { "ADD COLUMN IF NOT EXISTS " } else { "ADD COLUMN " });
+                self.plain("ADD COLUMN ");
+                self.if_not_exists(*if_not_exists);
                 self.column_def(column)?;
                 self.column_position(position);
             }
             AlterTableSpec::AddColumns { if_not_exists, columns, constraints } => {
-                self.plain(if *if_not_exists { "ADD COLUMN IF NOT EXISTS (" } else { "ADD COLUMN (" });
+                self.plain("ADD COLUMN ");
+                self.if_not_exists(*if_not_exists);
+                self.plain("(");
                 self.separated(columns, ", ", Self::column_def)?;
                 if !columns.is_empty() && !constraints.is_empty() {
                     self.plain(", ");
@@ -71,12 +81,14 @@ impl Writer<'_> {
                 self.constraint(constraint)?;
             }
             AlterTableSpec::ModifyColumn { if_exists, column, position } => {
-                self.plain(if *if_exists { "MODIFY COLUMN IF EXISTS " } else { "MODIFY COLUMN " });
+                self.plain("MODIFY COLUMN ");
+                self.if_exists(*if_exists);
                 self.column_def(column)?;
                 self.column_position(position);
             }
             AlterTableSpec::ChangeColumn { if_exists, old, column, position } => {
-                self.plain(if *if_exists { "CHANGE COLUMN IF EXISTS " } else { "CHANGE COLUMN " });
+                self.plain("CHANGE COLUMN ");
+                self.if_exists(*if_exists);
                 self.column_name(old);
                 self.plain(" ");
                 self.column_def(column)?;
@@ -143,7 +155,8 @@ impl Writer<'_> {
     fn alter_name(&mut self, spec: &AlterTableSpec) -> Written {
         match spec {
             AlterTableSpec::DropColumn { if_exists, column } => {
-                self.plain(if *if_exists { "DROP COLUMN IF EXISTS " } else { "DROP COLUMN " });
+                self.plain("DROP COLUMN ");
+                self.if_exists(*if_exists);
                 self.column_name(column);
             }
             AlterTableSpec::DropPrimaryKey => self.plain("DROP PRIMARY KEY"),
@@ -205,10 +218,22 @@ impl Writer<'_> {
     /// Words, `IF EXISTS`, name.
     fn drop_named(&mut self, words: &str, if_exists: bool, name: &str) {
         self.plain(words);
-        if if_exists {
-            self.plain("IF EXISTS ");
-        }
+        self.if_exists(if_exists);
         self.name(name);
+    }
+
+    /// `IF EXISTS ` of a part of a table, which MySQL does not have.
+    pub(super) fn if_exists(&mut self, written: bool) {
+        if written {
+            self.special_words("IF EXISTS ");
+        }
+    }
+
+    /// `IF NOT EXISTS ` of a part of a table, which MySQL does not have.
+    fn if_not_exists(&mut self, written: bool) {
+        if written {
+            self.special_words("IF NOT EXISTS ");
+        }
     }
 }
 

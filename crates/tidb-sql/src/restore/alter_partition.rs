@@ -11,7 +11,9 @@ impl Writer<'_> {
         match spec {
             AlterTableSpec::AddPartitions { if_not_exists, no_write_to_binlog, definitions, count } => {
                 self.plain("ADD PARTITION");
-                self.plain(if *if_not_exists { " IF NOT EXISTS" } else { "" });
+                if *if_not_exists {
+                    self.special_words(" IF NOT EXISTS");
+                }
                 self.plain(if *no_write_to_binlog { " NO_WRITE_TO_BINLOG" } else { "" });
                 if let Some(count) = count {
                     self.plain(" PARTITIONS ");
@@ -34,7 +36,8 @@ impl Writer<'_> {
                 self.plain(if *no_write_to_binlog && !merge_or_split { " NO_WRITE_TO_BINLOG" } else { "" });
             }
             AlterTableSpec::DropPartitions { if_exists, names } => {
-                self.plain(if *if_exists { "DROP PARTITION IF EXISTS " } else { "DROP PARTITION " });
+                self.plain("DROP PARTITION ");
+                self.if_exists(*if_exists);
                 self.names(names, ",");
             }
             AlterTableSpec::TruncatePartitions(selection) => self.selection("TRUNCATE PARTITION ", selection),
@@ -119,7 +122,10 @@ impl Writer<'_> {
             }
             AlterTableSpec::Attributes(text) => self.attributes("ATTRIBUTES", text),
             AlterTableSpec::StatsOptions(text) => self.attributes("STATS_OPTIONS", text),
-            AlterTableSpec::SetTiFlashReplica(replica) => self.tiflash_replica(replica),
+            // TiDB forgets the word HYPO.
+            AlterTableSpec::SetTiFlashReplica(replica) | AlterTableSpec::SetHypoTiFlashReplica(replica) => {
+                self.tiflash_replica(replica);
+            }
             AlterTableSpec::Cache(on) => self.plain(if *on { "CACHE" } else { "NOCACHE" }),
             AlterTableSpec::RemoveTtl => {
                 return self.special("ttl", |w| {

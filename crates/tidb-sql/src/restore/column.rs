@@ -133,7 +133,7 @@ impl Writer<'_> {
             }
             ColumnOption::Comment(text) => {
                 self.plain("COMMENT ");
-                self.string(text);
+                self.string_value(text);
             }
             ColumnOption::Generated(generated) => {
                 self.plain("GENERATED ALWAYS AS(");
@@ -191,9 +191,14 @@ impl Writer<'_> {
         })
     }
 
-    /// `DEFAULT value`; a function other than `CURRENT_TIMESTAMP` stands in parentheses.
+    /// `DEFAULT value`; a function other than `CURRENT_TIMESTAMP` stands in parentheses, a literal never does.
     fn default_value(&mut self, expr: &Expr) -> Written {
         self.plain("DEFAULT ");
+        if let Expr::Nested(inner) = expr
+            && matches!(**inner, Expr::Value(_) | Expr::UnaryOp { .. } | Expr::Prefixed { .. })
+        {
+            return self.expr(inner);
+        }
         let wrapped = matches!(expr, Expr::Function(f) if !f.name.to_string().eq_ignore_ascii_case("CURRENT_TIMESTAMP"));
         let is_call =
             !matches!(expr, Expr::Value(_) | Expr::UnaryOp { .. } | Expr::Prefixed { .. } | Expr::Nested(_));

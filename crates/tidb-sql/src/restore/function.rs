@@ -36,9 +36,8 @@ impl Writer<'_> {
             }
             Expr::Trim { trim_where, trim_what, expr, .. } => self.trim(trim_where, trim_what, expr)?,
             Expr::MemberOf(member) => {
-                self.plain("JSON_MEMBEROF(");
                 self.expr(&member.value)?;
-                self.plain(", ");
+                self.plain(" MEMBER OF (");
                 self.expr(&member.array)?;
             }
             Expr::MatchAgainst { columns, match_value, opt_search_modifier } => {
@@ -72,6 +71,11 @@ impl Writer<'_> {
         }
         if let Some(what) = what {
             self.expr(what)?;
+            self.plain(" ");
+        } else if place.is_some() {
+            // A side without characters means blanks, and TiDB writes them down.
+            let charset = self.options.charset;
+            self.charset_string(charset, " ");
             self.plain(" ");
         }
         if place.is_some() || what.is_some() {

@@ -74,7 +74,7 @@ impl Writer<'_> {
     ) -> Written {
         self.plain(words);
         if if_not_exists {
-            self.plain(" IF NOT EXISTS");
+            self.special_words(" IF NOT EXISTS");
         }
         if let Some(name) = name {
             self.plain(" ");
@@ -207,7 +207,7 @@ impl Writer<'_> {
         }
         self.plain("FOREIGN KEY ");
         if key.if_not_exists {
-            self.plain("IF NOT EXISTS ");
+            self.special_words("IF NOT EXISTS ");
         }
         self.index_parts(&key.columns)?;
         self.plain(" ");

@@ -45,7 +45,7 @@ impl Writer<'_> {
             self.plain("_");
             self.upper(charset);
         }
-        self.string(text);
+        self.string_value(text);
     }
 
     /// A literal with an introducer.
@@ -74,7 +74,7 @@ impl Writer<'_> {
             _ => return unsupported("a typed string"),
         });
         match &typed.value.value {
-            Value::SingleQuotedString(text) => self.string(text),
+            Value::SingleQuotedString(text) => self.string_value(text),
             _ => return unsupported("a typed string"),
         }
         Ok(())

@@ -191,7 +191,7 @@ impl Writer<'_> {
             CreateIndexKind::Columnar => "CREATE COLUMNAR INDEX ",
         });
         if create.if_not_exists {
-            self.plain("IF NOT EXISTS ");
+            self.special_words("IF NOT EXISTS ");
         }
         self.name(&create.name);
         self.plain(" ON ");
@@ -207,10 +207,7 @@ impl Writer<'_> {
     fn drop_index(&mut self, drop: &DropIndex) -> Written {
         self.plain("DROP INDEX ");
         if drop.if_exists {
-            self.special("", |w| {
-                w.plain("IF EXISTS ");
-                Ok(())
-            })?;
+            self.special_words("IF EXISTS ");
         }
         self.name(&drop.name);
         self.plain(" ON ");

@@ -13,8 +13,8 @@ pub struct RestoreOptions<'a> {
     pub skip_placement: bool,
     /// `TTL` is followed by `TTL_ENABLE = 'OFF'`, whatever was typed.
     pub ttl_off: bool,
-    /// Backslashes in strings are doubled. TiDB's own texts do not do so, hence a string with a backslash reads
-    /// differently there.
+    /// Backslashes are doubled in every string. TiDB's own texts do so in values of expressions only, hence an element
+    /// of an ENUM or the comment of a table with a backslash reads differently there.
     pub escape_backslash: bool,
 }
 

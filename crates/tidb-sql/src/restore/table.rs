@@ -194,10 +194,9 @@ impl Writer<'_> {
     fn force(&mut self, force: bool) -> Written {
         if force {
             self.special("force_inc", |w| {
-                w.plain("FORCE");
+                w.plain("FORCE ");
                 Ok(())
             })?;
-            self.plain(" ");
         }
         Ok(())
     }

@@ -103,7 +103,11 @@ impl Writer<'_> {
         match &flashback.until {
             FlashbackUntil::Timestamp(expr) => {
                 self.plain(" TO TIMESTAMP ");
-                self.expr(expr)
+                // The one place where TiDB's parser gives a string no character set.
+                let charset = std::mem::take(&mut self.options.charset);
+                let written = self.expr(expr);
+                self.options.charset = charset;
+                written
             }
             FlashbackUntil::Tso(tso) => {
                 self.plain(" TO TSO ");

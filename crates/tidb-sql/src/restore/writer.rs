@@ -50,9 +50,19 @@ impl<'o> Writer<'o> {
         self.out.push('`');
     }
 
-    /// A string in single quotes.
+    /// A string in single quotes that is part of a clause: the text of a table's comment, an element of an ENUM.
     pub(super) fn string(&mut self, text: &str) {
-        let text = if self.options.escape_backslash { text.replace('\\', "\\\\") } else { text.to_owned() };
+        self.quoted(text, self.options.escape_backslash);
+    }
+
+    /// A string that is a value of an expression. TiDB doubles backslashes in these, whatever the SQL mode.
+    pub(super) fn string_value(&mut self, text: &str) {
+        self.quoted(text, true);
+    }
+
+    /// A string in single quotes, backslashes doubled or not.
+    fn quoted(&mut self, text: &str, escape_backslash: bool) {
+        let text = if escape_backslash { text.replace('\\', "\\\\") } else { text.to_owned() };
         self.out.push('\'');
         self.out.push_str(&text.replace('\'', "''"));
         self.out.push('\'');
@@ -87,6 +97,14 @@ impl<'o> Writer<'o> {
         write(self)?;
         self.plain(" */");
         Ok(())
+    }
+
+    /// Words that only TiDB has, with the blank before or after them, in a comment.
+    pub(super) fn special_words(&mut self, words: &str) {
+        let (before, after) = if self.options.special_comments { ("/*T! ", " */") } else { ("", "") };
+        self.plain(before);
+        self.plain(words);
+        self.plain(after);
     }
 
     /// A whole statement that only TiDB has; inside there are no further comments.

@@ -7,3 +7,4 @@ mod errors;
 mod rewriting;
 mod robustness;
 mod statements;
+mod tidb;

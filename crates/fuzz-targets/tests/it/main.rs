@@ -1,0 +1,3 @@
+//! Tests over the committed corpus.
+
+mod corpus;
