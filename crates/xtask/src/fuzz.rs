@@ -91,6 +91,7 @@ fn build() -> Result<Places, Failure> {
         .variable("CARGO_TARGET_DIR", &build.to_string_lossy())
         .variable("RUSTFLAGS", COMPILER_FLAGS)
         .run()?;
+    let build = build.canonicalize().map_err(Failure::file(&build))?;
     Ok(Places { program: build.join(host).join("release/decoders"), build })
 }
 

@@ -86,12 +86,17 @@ pub(crate) fn vector_len(bytes: &[u8]) -> Result<usize, CodecError> {
 /// Elements of a stored vector: number of dimensions, then floats.
 ///
 /// # Errors
-/// Too many dimensions, or bytes missing or left over.
+/// Too many dimensions, bytes missing or left over, or an element that is no number: TiDB stores neither NaN nor
+/// infinity.
 pub(crate) fn vector_elements(raw: &[u8]) -> Result<impl Iterator<Item = f32> + '_, CodecError> {
     let (stored, rest) = cursor::take_slice(raw, vector_len(raw)?, "vector")?;
     cursor::expect_end(rest, "vector")?;
     let (elements, _) = stored.get(4..).unwrap_or_default().as_chunks::<4>();
-    Ok(elements.iter().map(|bytes| f32::from_le_bytes(*bytes)))
+    let elements = elements.iter().map(|bytes| f32::from_le_bytes(*bytes));
+    if elements.clone().any(|element| !element.is_finite()) {
+        return Err(CodecError::Malformed { what: "vector", reason: "an element is not a number" });
+    }
+    Ok(elements)
 }
 
 /// Reads a stored vector.

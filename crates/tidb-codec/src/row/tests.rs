@@ -281,6 +281,52 @@ fn any_column() -> impl Strategy<Value = (FieldType, Datum)> {
     ]
 }
 
+/// Found by fuzzing: SQL has neither NaN nor infinity, and a FLOAT holds no more than a float of four bytes does.
+#[test]
+fn floats_that_are_no_numbers_are_refused() {
+    let (single, double) = (field(tp::FLOAT, 12, -1), field(tp::DOUBLE, 22, -1));
+    let mut out = Vec::new();
+    for (field, value, accepted) in [
+        (&double, f64::NAN, false),
+        (&double, f64::INFINITY, false),
+        (&double, f64::NEG_INFINITY, false),
+        (&double, f64::MAX, true),
+        (&single, f64::NAN, false),
+        (&single, 1e39, false),
+        (&single, -1e39, false),
+        (&single, f64::from(f32::MAX), true),
+    ] {
+        // The comparable form of a positive number has its sign bit set; no value encodes to NaN.
+        let bits = value.to_bits();
+        let comparable = if value.is_sign_negative() { !bits } else { bits | 1 << 63 };
+        let raw = comparable.to_be_bytes();
+        assert_eq!(decode_column(field, &raw).is_ok(), accepted, "{value}");
+        assert_eq!(text::write_column(field, &raw, &TimeZone::UTC, &mut out).is_ok(), accepted, "{value}");
+        let flagged: Vec<u8> = std::iter::once(datum::flagged::FLOAT).chain(raw).collect();
+        assert_eq!(
+            text::write_flagged(field, &flagged, &TimeZone::UTC, &mut out).is_ok(),
+            accepted,
+            "{value}"
+        );
+    }
+}
+
+/// Found by fuzzing: the bytes of a string became the text of a number.
+#[test]
+fn flagged_values_of_another_type_are_refused() {
+    let mut string = Vec::new();
+    datum::encode_value(&Datum::Bytes(b"not a number".to_vec()), &mut string).unwrap();
+    let mut out = Vec::new();
+    for code in [tp::LONG, tp::DOUBLE, tp::NEW_DECIMAL, tp::DATETIME, tp::DURATION, tp::BIT, tp::JSON] {
+        let written = text::write_flagged(&field(code, 20, 0), &string, &TimeZone::UTC, &mut out);
+        assert!(written.is_err(), "type {code}");
+        assert!(out.is_empty(), "type {code}");
+    }
+    let mut number = Vec::new();
+    datum::encode_value(&Datum::Double(1.5), &mut number).unwrap();
+    assert!(text::write_flagged(&field(tp::VARCHAR, 20, 0), &number, &TimeZone::UTC, &mut out).is_err());
+}
+
 proptest! {
     #[test]
     fn rows_of_both_formats_round_trip(

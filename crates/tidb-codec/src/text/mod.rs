@@ -256,6 +256,9 @@ mod tests {
         write_vector(b"\x02\0\0\0\0\0\x80\x3f\0\0\x20\xc0", &mut out).unwrap();
         assert_eq!(out, b"[1,-2.5]");
         assert!(write_vector(b"\x02\0\0\0\0\0\x80\x3f", &mut out).is_err());
+        // Infinity and NaN: found by fuzzing.
+        assert!(write_vector(b"\x01\0\0\0\0\0\x80\x7f", &mut out).is_err());
+        assert!(write_vector(b"\x01\0\0\0\xff\xff\xff\xff", &mut out).is_err());
         assert!(write_datum(&Datum::Null, &TimeZone::UTC, &mut out).is_err());
         assert!(write_duration(i64::MAX, 0, &mut out).is_err());
     }
