@@ -4,12 +4,18 @@ use local_pd::{PdConfig, Running};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tikv_proto::metapb;
 use tikv_proto::pdpb::pd_client::PdClient;
 use tikv_proto::pdpb::*;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
+
+/// How often a region is looked for while PD knows none for a key.
+const REGION_ATTEMPTS: usize = 100;
+/// Pause between two of these.
+const REGION_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
 pub(crate) struct Pd {
@@ -66,11 +72,19 @@ impl Pd {
         ((timestamp.physical as u64) << 18) + timestamp.logical as u64
     }
 
-    /// The region of an encoded key.
+    /// The region of an encoded key. PD may know none for the moment between the reports of the two halves of a split.
     pub(crate) fn region_of(&self, encoded: Vec<u8>) -> metapb::Region {
         let request =
             GetRegionRequest { header: self.header(), region_key: encoded.into(), need_buckets: false };
-        self.ask(async |mut client| client.get_region(request).await.unwrap().into_inner().region.unwrap())
+        for _ in 0..REGION_ATTEMPTS {
+            let request = request.clone();
+            let answer = self.ask(async |mut client| client.get_region(request).await.unwrap().into_inner());
+            if let Some(region) = answer.region {
+                return region;
+            }
+            std::thread::sleep(REGION_PAUSE);
+        }
+        panic!("no region for {request:?}");
     }
 
     /// All regions in key order.
