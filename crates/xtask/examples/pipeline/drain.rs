@@ -73,8 +73,6 @@ struct Figures {
     cpu_seconds: f64,
     /// Most memory up to then, bytes.
     peak_rss: u64,
-    /// Commit to consumer at a given rate, and the CPU time meanwhile.
-    steady: Option<(Latency, f64)>,
 }
 
 impl Figures {
@@ -106,15 +104,7 @@ impl fmt::Display for Figures {
             self.cpu_seconds,
             self.rows_per_cpu_second()
         )?;
-        write!(f, "  peak memory (RSS)   {:.0} MiB", self.peak_rss as f64 / MIB)?;
-        if let Some((l, cpu)) = &self.steady {
-            write!(
-                f,
-                "\n  commit to consumer  p50 {} ms, p99 {} ms, max {} ms; {cpu:.1} s of CPU time",
-                l.p50_ms, l.p99_ms, l.max_ms
-            )?;
-        }
-        Ok(())
+        write!(f, "  peak memory (RSS)   {:.0} MiB", self.peak_rss as f64 / MIB)
     }
 }
 
@@ -126,13 +116,12 @@ pub(crate) fn run(args: &DrainArgs) -> Result<(), Failure> {
     let backlog = Backlog::write(&stack, args.rows)?;
     let kinds: Vec<Kind> =
         std::iter::once(Kind::Tidegate).chain(args.ticdc.clone().map(Kind::TiCdc)).collect();
-    let mut next_id = backlog.rows + 1;
     for round in 1..=args.rounds.max(1) {
         let mut figures = Vec::new();
         for kind in &kinds {
-            let measured = measure(args, &stack, &backlog, kind, round, &mut next_id, folder.path())?;
-            println!("{measured}");
-            figures.push(measured);
+            let drained = drain(&stack, &backlog, kind, round, folder.path())?;
+            println!("{drained}");
+            figures.push(drained);
         }
         if let [ours, theirs] = figures.as_slice() {
             println!(
@@ -140,6 +129,23 @@ pub(crate) fn run(args: &DrainArgs) -> Result<(), Failure> {
                 ours.rows_per_cpu_second() / theirs.rows_per_cpu_second(),
                 theirs.seconds / ours.seconds.max(f64::EPSILON),
                 ours.peak_rss as f64 / theirs.peak_rss.max(1) as f64
+            );
+        }
+    }
+    // Only now: whatever is written from here on would be a part of the backlog.
+    if args.rate > 0 {
+        let mut first = backlog.rows + 1;
+        for kind in &kinds {
+            let ids = first..first + args.rate.saturating_mul(args.seconds.max(1));
+            first = ids.end;
+            let (latency, cpu) = steady(&stack, kind, ids, args.rate, folder.path())?;
+            println!(
+                "{}\n  commit to consumer  p50 {} ms, p99 {} ms, max {} ms at {} rows per second; {cpu:.1} s of CPU time",
+                kind.name(),
+                latency.p50_ms,
+                latency.p99_ms,
+                latency.max_ms,
+                args.rate
             );
         }
     }
@@ -177,47 +183,33 @@ impl Backlog {
     }
 }
 
-/// One capture: the backlog, then rows at a given rate.
-fn measure(
-    args: &DrainArgs,
+/// The sink of a changefeed of the benchmark.
+fn sink_uri(stack: &Stack, topic: &str) -> String {
+    let kafka = stack.port(KAFKA_PORT);
+    format!(
+        "kafka://127.0.0.1:{kafka}/{topic}?protocol=canal-json&enable-tidb-extension=true&partition-num={TABLES}"
+    )
+}
+
+/// One capture works off the backlog.
+fn drain(
     stack: &Stack,
     backlog: &Backlog,
     kind: &Kind,
     round: u32,
-    next_id: &mut u64,
     folder: &Path,
 ) -> Result<Figures, Failure> {
     let capture = Capture::start(kind, stack.port(PD_PORT), stack.port(MEASURED_PORT), folder)?;
     let id = format!("{}-{round}", kind.name());
-    let kafka = stack.port(KAFKA_PORT);
-    let uri = format!(
-        "kafka://127.0.0.1:{kafka}/{id}?protocol=canal-json&enable-tidb-extension=true&partition-num={TABLES}"
-    );
     let before = capture.usage()?;
     let created = Instant::now();
-    control::create_changefeed(capture.port, &id, &uri, backlog.start_ts)?;
+    control::create_changefeed(capture.port, &id, &sink_uri(stack, &id), backlog.start_ts)?;
     wait_for_checkpoint(&capture, &id, backlog.end_ts)?;
     let seconds = created.elapsed().as_secs_f64();
     let after = capture.usage()?;
     let mut received = Received::expecting(1..1 + backlog.rows);
-    let consumer = Consumer::open(kafka, &id)?;
-    consumer.receive(&mut received)?;
+    Consumer::open(stack.port(KAFKA_PORT), &id)?.receive(&mut received)?;
     received.verify()?;
-    let steady = match args.rate {
-        0 => None,
-        rate => {
-            let first = *next_id;
-            let ids = first..first + rate.saturating_mul(args.seconds.max(1));
-            *next_id = ids.end;
-            let before = capture.usage()?.cpu_seconds;
-            let sql = stack.port(SQL_PORT);
-            let (_, received, _) =
-                write_and_receive(&consumer, ids, |ids| load::steady(sql, ids, rate, STEADY_CONNECTIONS))?;
-            let latency = Latency::of(&received.latencies);
-            let latency = latency.ok_or_else(|| Failure::check("no message has a commit timestamp"))?;
-            Some((latency, capture.usage()?.cpu_seconds - before))
-        }
-    };
     control::remove_changefeed(capture.port, &id)?;
     Ok(Figures {
         name: kind.name(),
@@ -227,8 +219,31 @@ fn measure(
         seconds,
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
         peak_rss: after.peak_rss,
-        steady,
     })
+}
+
+/// One capture keeps up with rows at a given rate: how late they are, and the CPU time in seconds that it takes.
+fn steady(
+    stack: &Stack,
+    kind: &Kind,
+    ids: std::ops::Range<u64>,
+    rate: u64,
+    folder: &Path,
+) -> Result<(Latency, f64), Failure> {
+    let capture = Capture::start(kind, stack.port(PD_PORT), stack.port(MEASURED_PORT), folder)?;
+    let id = format!("{}-steady", kind.name());
+    let start_ts = control::tso(stack.port(CAPTURE_PORT))?;
+    control::create_changefeed(capture.port, &id, &sink_uri(stack, &id), start_ts)?;
+    wait_for_checkpoint(&capture, &id, start_ts + 1)?;
+    let consumer = Consumer::open(stack.port(KAFKA_PORT), &id)?;
+    let before = capture.usage()?.cpu_seconds;
+    let sql = stack.port(SQL_PORT);
+    let (_, received, _) =
+        write_and_receive(&consumer, ids, |ids| load::steady(sql, ids, rate, STEADY_CONNECTIONS))?;
+    let cpu_seconds = capture.usage()?.cpu_seconds - before;
+    control::remove_changefeed(capture.port, &id)?;
+    let latency = Latency::of(&received.latencies);
+    Ok((latency.ok_or_else(|| Failure::check("no message has a commit timestamp"))?, cpu_seconds))
 }
 
 /// Waits until the checkpoint of a changefeed has passed `ts`.
