@@ -26,6 +26,10 @@ use crate::worker::WorkerPool;
 const EVENTS_PER_TURN: usize = 256;
 /// How often progress is reported when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(500);
+/// Longest pause of the intake in which rows go out that would be written to disk otherwise.
+const PACE_LIMIT: Duration = Duration::from_millis(200);
+/// After a pause in which too few rows went out, the next one comes no sooner than this.
+const PACE_AGAIN: Duration = Duration::from_secs(2);
 /// Old schema versions are dropped after this many.
 const VERSIONS_KEPT: usize = 64;
 
@@ -103,6 +107,10 @@ pub(crate) struct Pipeline {
     pub(crate) checkpoint_since: Instant,
     /// Set while the sorter is full: no events are taken.
     room: Option<UntilWritable>,
+    /// Set while rows go out that would be written to disk otherwise: no events are taken until then.
+    pace: Option<(UntilWritable, tokio::time::Instant)>,
+    /// No pause of that kind before.
+    pace_after: Instant,
     /// Why the sorter is full and can't write, and since when.
     pub(crate) refused: Option<(SorterError, Instant)>,
     /// The watermark that is on its way.
@@ -123,6 +131,14 @@ pub(crate) struct Pipeline {
 async fn room(until: &mut Option<UntilWritable>) -> Result<(), SorterError> {
     match until {
         Some(until) => until.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until rows have gone out, if that is waited for; false if it takes too long.
+async fn lighter(pace: &mut Option<(UntilWritable, tokio::time::Instant)>) -> bool {
+    match pace {
+        Some((until, deadline)) => tokio::time::timeout_at(*deadline, until).await.is_ok(),
         None => std::future::pending().await,
     }
 }
@@ -153,6 +169,8 @@ impl Pipeline {
             sending: None,
             checkpoint_since: Instant::now(),
             room: None,
+            pace: None,
+            pace_after: Instant::now(),
             refused: None,
             watermark: None,
             probe: None,
@@ -191,6 +209,7 @@ impl Pipeline {
                     continue;
                 }
                 outcome = room(&mut self.room) => self.note_room(outcome),
+                lighter = lighter(&mut self.pace) => self.note_pace(lighter),
                 count = self.events.recv_many(&mut events, EVENTS_PER_TURN), if self.takes_events() => {
                     if count == 0 {
                         return Err(FeedError::new("CDC:ErrPipelineClosed", "the change source ended"));
@@ -199,6 +218,7 @@ impl Pipeline {
                         self.take(event)?;
                     }
                     self.look_for_room();
+                    self.look_for_pace();
                 }
                 () = tokio::time::sleep(IDLE_TURN) => {}
             }
@@ -216,9 +236,26 @@ impl Pipeline {
         }
     }
 
-    /// True unless the sorter is full.
+    /// True unless the sorter is full, or about to write rows that are on their way out.
     fn takes_events(&self) -> bool {
-        self.room.is_none() && self.refused.is_none()
+        self.room.is_none() && self.refused.is_none() && self.pace.is_none()
+    }
+
+    /// Pauses the intake while rows go out fast enough: written to disk and read back, they would cost more than the
+    /// store does that holds them a moment longer. Rows that can't go out, because their region is still being
+    /// scanned or the sink is slow, are not waited for.
+    fn look_for_pace(&mut self) {
+        if self.takes_events() && self.run.sorter.is_heavy() && Instant::now() >= self.pace_after {
+            self.pace = Some((self.run.sorter.until_light(), tokio::time::Instant::now() + PACE_LIMIT));
+        }
+    }
+
+    /// A pause of the intake is over.
+    fn note_pace(&mut self, lighter: bool) {
+        self.pace = None;
+        if !lighter {
+            self.pace_after = Instant::now() + PACE_AGAIN;
+        }
     }
 
     /// Takes no further events until the sorter has room for them.

@@ -18,6 +18,16 @@ use crate::row::SortedRow;
 use crate::spiller::Spiller;
 use crate::table::{Batch, FetchLimit, Table};
 
+/// Share of the limit from which on rows will be written to disk soon...
+const HEAVY_SHARE: f64 = 0.6;
+/// ...and the one below which there is room again for a while.
+const LIGHT_SHARE: f64 = 0.5;
+
+/// A share of a limit.
+fn share_of(limit: usize, share: f64) -> usize {
+    (limit as f64 * share) as usize
+}
+
 /// Settings of a sorter.
 #[derive(Clone, Copy, Debug)]
 pub struct SorterConfig {
@@ -157,7 +167,24 @@ impl Sorter {
 
     /// Waits until the rows in memory are within the limit. Fails if they are not and the disk refuses to take more.
     pub fn until_writable(&self) -> UntilWritable {
-        UntilWritable { account: Arc::clone(&self.spiller.account), registered: None }
+        self.until_at_most(self.spiller.account.limit)
+    }
+
+    /// True if rows will be written to disk soon unless some are fetched.
+    pub fn is_heavy(&self) -> bool {
+        let account = &self.spiller.account;
+        account.weight() > share_of(account.limit, HEAVY_SHARE)
+    }
+
+    /// Waits until the rows in memory are well below the level of [`is_heavy`](Self::is_heavy): for a caller that
+    /// would rather wait for rows to be fetched than have them written to disk. It may wait for ever if nobody fetches.
+    pub fn until_light(&self) -> UntilWritable {
+        self.until_at_most(share_of(self.spiller.account.limit, LIGHT_SHARE))
+    }
+
+    /// Waits for the rows in memory to weigh no more than `level`.
+    fn until_at_most(&self, level: usize) -> UntilWritable {
+        UntilWritable { account: Arc::clone(&self.spiller.account), level, registered: None }
     }
 
     /// Like [`until_writable`](Self::until_writable), for threads that may block.
@@ -233,10 +260,12 @@ impl Wake for Unpark {
     }
 }
 
-/// Future of [`Sorter::until_writable`].
+/// Future of [`Sorter::until_writable`] and [`Sorter::until_light`].
 pub struct UntilWritable {
     /// What is waited for.
     account: Arc<Account>,
+    /// Weight that is waited for.
+    level: usize,
     /// Identity among the waiters.
     registered: Option<u64>,
 }
@@ -244,7 +273,7 @@ pub struct UntilWritable {
 impl UntilWritable {
     /// The outcome, if there is one now.
     pub fn outcome(&self) -> Option<Result<(), SorterError>> {
-        if self.account.weight() <= self.account.limit {
+        if self.account.weight() <= self.level {
             return Some(Ok(()));
         }
         self.account.failure().map(Err)
@@ -258,7 +287,7 @@ impl Future for UntilWritable {
         if let Some(outcome) = self.outcome() {
             return Poll::Ready(outcome);
         }
-        let level = self.account.limit.saturating_add(1);
+        let level = self.level.saturating_add(1);
         let id = self.account.waiters.register(self.registered, level, cx.waker());
         self.registered = Some(id);
         self.outcome().map_or(Poll::Pending, Poll::Ready)

@@ -3,6 +3,7 @@
 //! The program answers to two names: `tidegate`, with the local stack and its tools, and `cdc`, a drop-in for the
 //! command of TiCDC (`cdc server`, `cdc cli …`, `cdc version`). The name it was called by decides.
 
+mod allocator;
 mod cli;
 mod consume;
 mod demo;
@@ -24,10 +25,6 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Failure;
-
-/// Row memory goes up and down in large steps: mimalloc gives it back to the system.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Change data capture for TiDB, and the whole pipeline in one process.
 #[derive(Debug, Parser)]
@@ -93,6 +90,7 @@ fn called_cdc() -> bool {
 }
 
 fn main() -> ExitCode {
+    allocator::set_up();
     let parsed = if called_cdc() {
         Cdc::try_parse().map(|cdc| match cdc.command {
             CdcCommand::Server(args) => TidegateCommand::Server(args),

@@ -115,3 +115,29 @@ fn many_small_runs_are_joined() {
     sorter.resolve(1, 5000).unwrap();
     assert_eq!(drain(&sorter, 1, 5000, FetchLimit { rows: 100, bytes: 10_000 }).len(), 1500);
 }
+
+#[test]
+fn whoever_waits_for_light_goes_on_when_rows_were_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = 1 << 20;
+    let config = SorterConfig { memory_limit: limit, max_open_files: 4 };
+    let sorter = Arc::new(Sorter::open(dir.path(), config, MemoryQuota::new(1 << 30)).unwrap());
+    sorter.add_table(1, 0);
+    assert!(!sorter.is_heavy());
+    block_on(sorter.until_light()).unwrap();
+    let mut commit = 0;
+    while !sorter.is_heavy() {
+        commit += 1;
+        sorter.push(1, vec![row(commit, commit, RowKind::Insert, 1, 10_000)]).unwrap();
+    }
+    assert_eq!(sorter.stats().runs_written, 0, "heavy comes before rows are written");
+    assert!(sorter.until_light().outcome().is_none());
+    let waiter = std::thread::spawn({
+        let sorter = Arc::clone(&sorter);
+        move || block_on(sorter.until_light())
+    });
+    sorter.resolve(1, commit).unwrap();
+    assert_eq!(drain(&sorter, 1, u64::MAX, FetchLimit::default()).len() as u64, commit);
+    waiter.join().unwrap().unwrap();
+    assert!(!sorter.is_heavy());
+}
