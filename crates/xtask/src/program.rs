@@ -18,6 +18,8 @@ pub struct Program {
     folder: String,
     /// Longest time that it may take, where someone else than a person waits for it.
     limit: Duration,
+    /// Variables that are set for it.
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// Longest time of a program for which nothing else is said.
@@ -27,7 +29,7 @@ impl Program {
     /// A program with arguments that are separated by blanks.
     pub fn new(line: &str) -> Self {
         let words = line.split_whitespace().map(str::to_owned).collect();
-        Self { words, folder: ".".to_owned(), limit: DEFAULT_LIMIT }
+        Self { words, folder: ".".to_owned(), limit: DEFAULT_LIMIT, variables: Vec::new() }
     }
 
     /// One more argument, which may hold blanks.
@@ -45,6 +47,12 @@ impl Program {
     /// May take so long.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -67,6 +75,7 @@ impl Program {
             command
         };
         command.current_dir(workspace::root().join(&self.folder)).stdin(Stdio::null());
+        command.envs(self.variables.iter().copied());
         command
     }
 

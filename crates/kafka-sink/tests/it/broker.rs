@@ -1,6 +1,5 @@
 //! A cluster for a test, and what is sent to it and read from it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -27,14 +26,7 @@ pub(crate) struct Broker {
 
 /// Starts a cluster, unless the machine has no Java or Maven.
 pub(crate) fn start(version: Version, adjust: impl FnOnce(&mut Settings)) -> Option<Broker> {
-    let jars = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../kafka");
-    let installation = match Installation::below(&jars, version) {
-        Err(error) if error.is_missing_program() => {
-            println!("SKIPPED: {error}");
-            return None;
-        }
-        other => other.expect("Kafka's jars"),
-    };
+    let installation = Installation::for_test(env!("CARGO_TARGET_TMPDIR"), version).expect("Kafka's jars")?;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut settings = Settings::new(version, folder.path());
     adjust(&mut settings);
