@@ -98,7 +98,7 @@ fn config(brokers: &str, args: &Args, compression: Compression) -> ProducerConfi
         compression,
         max_message_bytes: 1 << 20,
         dial_timeout: Duration::from_secs(10),
-        sasl: None,
+        login: None,
         tls: None,
     }
 }

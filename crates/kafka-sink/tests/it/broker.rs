@@ -12,7 +12,7 @@ use real_kafka::{Cluster, Installation, Settings, Version};
 use tempfile::TempDir;
 
 /// Longest wait for acknowledgements or messages.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// Longest wait of one poll.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -43,7 +43,7 @@ pub(crate) fn config(brokers: &str) -> ProducerConfig {
         compression: Compression::None,
         max_message_bytes: 1 << 20,
         dial_timeout: Duration::from_secs(10),
-        sasl: None,
+        login: None,
         tls: None,
     }
 }

@@ -75,7 +75,7 @@ async fn a_message_that_is_too_large_is_a_warning_until_the_topic_takes_it() {
         assert!(error.contains(part), "{part} is not in {error}");
     }
     let size = error
-        .split("length: ")
+        .split("length:")
         .nth(1)
         .map_or("", |rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
     assert!(size.parse::<usize>().is_ok_and(|size| size > LIMIT * 2), "no size in {error}");
