@@ -16,6 +16,9 @@ use clap::{Parser, ValueEnum};
 use kafka_sink::{Compression, ProducerConfig, TopicAdmin, TopicSpec};
 use real_kafka::{Cluster, Installation, Settings, Version};
 
+/// Before the first figure, one in this many messages is sent that doesn't count.
+const WARM_UP: u64 = 5;
+
 /// Flags.
 #[derive(Debug, Parser)]
 struct Args {
@@ -133,6 +136,10 @@ fn compare(args: &Args, codec: Codec, cluster: &Cluster, folder: &Path) -> Resul
     let config = config(&cluster.bootstrap(), args, compression);
     let admin = TopicAdmin::new(&config)?;
     let spec = TopicSpec { partitions: Some(args.partitions), replication_factor: 1, auto_create: true };
+    // A broker that has just begun is slow for whoever comes first.
+    let warm = format!("warm-{name}");
+    admin.ensure(&warm, spec)?;
+    ours::send(&config, &warm, args.rows / WARM_UP, args.size, args.partitions)?;
     let (mut best, mut best_java) = (None::<Figure>, None::<Figure>);
     let better = |old: Option<Figure>, new: Figure| match old {
         Some(old) if old.time <= new.time => Some(old),

@@ -14,6 +14,7 @@ mod api;
 mod broker_down;
 mod broker_kinds;
 mod cluster_faults;
+mod compressed_values;
 mod concurrent_split;
 mod consuming;
 mod crash;
