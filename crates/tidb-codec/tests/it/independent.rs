@@ -60,7 +60,14 @@ fn decimals_have_the_same_text() {
         if let Some(scale) = scale {
             value = value.round(scale.into()).unwrap();
         }
-        assert_eq!(written(|out| Ok::<_, ()>(value.write_text(out))), fields[2], "{fields:?}");
+        assert_eq!(
+            written(|out| {
+                value.write_text(out);
+                Ok::<_, ()>(())
+            }),
+            fields[2],
+            "{fields:?}"
+        );
         (ours, fields[2].to_owned())
     });
 }
