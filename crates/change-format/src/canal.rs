@@ -125,6 +125,7 @@ impl CanalEncoder {
             return Ok(Encoded::Nothing);
         }
         self.encode_as(row, MessageForm::Full, now_ms, out)?;
+        self.options.compression.compress(out, start)?;
         let length = out.len() - start;
         if self.options.fits(length) {
             return Ok(Encoded::Message);
@@ -134,6 +135,7 @@ impl CanalEncoder {
             LargeMessage::HandleKeyOnly => {
                 out.truncate(start);
                 self.encode_as(row, MessageForm::HandleKeyOnly, now_ms, out)?;
+                self.options.compression.compress(out, start)?;
                 if self.options.fits(out.len() - start) {
                     return Ok(Encoded::HandleKeyOnly);
                 }

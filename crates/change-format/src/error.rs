@@ -38,6 +38,14 @@ impl fmt::Display for RowPlace {
 /// A change that cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EncodeError {
+    /// A message can't be compressed.
+    #[error("a message cannot be compressed with {codec}: {reason}")]
+    Compression {
+        /// Codec.
+        codec: &'static str,
+        /// What it says.
+        reason: String,
+    },
     /// A stored value is not of its column's form.
     #[error("column {column} of {place} cannot be read")]
     Column {

@@ -7,6 +7,7 @@
 mod canal;
 mod claim_check;
 mod column_template;
+mod compression;
 mod ddl_message;
 mod dispatch;
 mod error;
@@ -30,6 +31,7 @@ mod watermark;
 
 pub use canal::{CanalEncoder, Encoded, MessageForm};
 pub use claim_check::claim_check_object;
+pub use compression::ValueCompression;
 pub use ddl_message::{DdlMessage, encode_ddl};
 pub use dispatch::DispatchColumns;
 pub use error::{ChangedRow, EncodeError, RowPlace};

@@ -2,6 +2,8 @@
 
 use jiff::tz::TimeZone;
 
+use crate::compression::ValueCompression;
+
 /// Bytes that a Kafka record needs beside key and value, at most: five varints of five bytes, one of ten, one byte
 /// of attributes.
 pub const RECORD_OVERHEAD: usize = 5 * 5 + 10 + 1;
@@ -25,6 +27,8 @@ pub struct CanalOptions {
     pub large_message: LargeMessage,
     /// Largest record, in bytes, see [`record_length`]; no limit if absent.
     pub max_message_bytes: Option<usize>,
+    /// How values are compressed, before their size is compared with the limit.
+    pub compression: ValueCompression,
     /// The zone in which TIMESTAMP values are written.
     pub time_zone: TimeZone,
 }
@@ -52,6 +56,7 @@ impl Default for CanalOptions {
             output_raw_change_event: false,
             large_message: LargeMessage::Refuse,
             max_message_bytes: None,
+            compression: ValueCompression::None,
             time_zone: TimeZone::UTC,
         }
     }

@@ -42,6 +42,18 @@ pub struct ClaimCheckStorage {
     pub raw_value: bool,
 }
 
+/// `large-message-handle-compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueCodec {
+    /// None.
+    #[default]
+    None,
+    /// A frame of LZ4.
+    Lz4,
+    /// A block of Snappy.
+    Snappy,
+}
+
 /// `large-message-handle`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LargeMessageHandle {
@@ -49,6 +61,8 @@ pub struct LargeMessageHandle {
     pub mode: LargeMessageMode,
     /// Where messages are stored; there if and only if the mode is claim-check.
     pub claim_check: Option<ClaimCheckStorage>,
+    /// How every value is compressed, whatever its size.
+    pub compression: ValueCodec,
 }
 
 /// Everything about the Kafka side of a changefeed.
@@ -209,9 +223,9 @@ fn protocol(uri: &SinkUri, config: &ReplicaConfig) -> Result<Protocol, ConfigErr
     }
 }
 
-/// Keys of Kerberos, OAuth and AWS Glue.
+/// Keys of AWS Glue.
 fn is_unsupported(key: &str) -> bool {
-    ["sasl-gssapi", "sasl-oauth", "glue-schema"].iter().any(|prefix| key.starts_with(prefix))
+    key.starts_with("glue-schema")
 }
 
 /// Settings that this build can't honour.
@@ -222,6 +236,13 @@ fn refuse_unsupported(uri: &SinkUri, config: &ReplicaConfig, file: &KafkaConfig)
     }
     if let Some((key, _)) = uri.query.iter().find(|(key, value)| is_unsupported(key) && !value.is_empty()) {
         return Err(ConfigError::kafka(format!("{key} is not supported; remove it")));
+    }
+    if let Some((key, _)) =
+        uri.query.iter().find(|(key, value)| key.starts_with("sasl-oauth") && !value.is_empty())
+    {
+        return Err(ConfigError::kafka(format!(
+            "{key} has no effect in the sink URI; set it in the changefeed's file, under [sink.kafka-config]"
+        )));
     }
     let atomicity = uri.get("transaction-atomicity").or(config.sink.transaction_atomicity.as_deref());
     match atomicity.unwrap_or("none") {
@@ -300,13 +321,18 @@ fn timeout(key: &str, value: Option<String>) -> Result<Duration, ConfigError> {
 /// `large-message-handle`.
 fn large_message(uri: &SinkUri, file: &KafkaConfig) -> Result<LargeMessageHandle, ConfigError> {
     let Some(config) = &file.large_message_handle else { return Ok(LargeMessageHandle::default()) };
-    if !matches!(config.large_message_handle_compression.as_str(), "" | "none") {
-        return Err(ConfigError::invalid(
-            "large-message-handle-compression is not supported yet; use the producer's compression",
-        ));
-    }
+    let compression = match config.large_message_handle_compression.trim().to_lowercase().as_str() {
+        "" | "none" => ValueCodec::None,
+        "lz4" => ValueCodec::Lz4,
+        "snappy" => ValueCodec::Snappy,
+        other => {
+            return Err(ConfigError::invalid(format!(
+                "large message handle compression {other:?} is not supported; use none, lz4 or snappy"
+            )));
+        }
+    };
     let mode = match config.large_message_handle_option.as_str() {
-        "" | "none" => return Ok(LargeMessageHandle::default()),
+        "" | "none" => return Ok(LargeMessageHandle { compression, ..LargeMessageHandle::default() }),
         "handle-key-only" => LargeMessageMode::HandleKeyOnly,
         "claim-check" => LargeMessageMode::ClaimCheck,
         other => {
@@ -328,7 +354,7 @@ fn large_message(uri: &SinkUri, file: &KafkaConfig) -> Result<LargeMessageHandle
         }),
         LargeMessageMode::None | LargeMessageMode::HandleKeyOnly => None,
     };
-    Ok(LargeMessageHandle { mode, claim_check })
+    Ok(LargeMessageHandle { mode, claim_check, compression })
 }
 
 /// The folder of `claim-check-storage-uri`, without a slash at its end.
@@ -398,15 +424,58 @@ mod tests {
                 "kafka://h/t?protocol=canal-json&enable-tls=false&ca=a&cert=b&key=c",
                 "'enable-tls' set to false",
             ),
-            ("kafka://h/t?protocol=canal-json&sasl-mechanism=gssapi", "GSSAPI is not supported"),
-            ("kafka://h/t?protocol=canal-json&sasl-mechanism=oauthbearer", "OAUTHBEARER is not supported"),
+            ("kafka://h/t?protocol=canal-json&sasl-mechanism=gssapi", "sasl-gssapi-auth-type is not set"),
+            (
+                "kafka://h/t?protocol=canal-json&sasl-mechanism=gssapi&sasl-gssapi-auth-type=user",
+                "auth-type user is not supported",
+            ),
+            ("kafka://h/t?protocol=canal-json&sasl-mechanism=oauthbearer", "sasl-oauth-client-id is not set"),
+            ("kafka://h/t?protocol=canal-json&sasl-oauth-client-id=x", "no effect in the sink URI"),
             ("kafka://h/t?protocol=canal-json&sasl-mechanism=md5", "unknown MD5 SASL mechanism"),
-            ("kafka://h/t?protocol=canal-json&sasl-gssapi-realm=x", "sasl-gssapi-realm is not supported"),
             ("ftp://h/t?protocol=canal-json", "sink uri invalid 'ftp://h/t'"),
         ] {
             let error = options(uri, "").expect_err(uri);
             assert!(error.to_string().contains(part), "{uri}: {error}");
         }
+    }
+
+    #[test]
+    fn tokens_need_three_keys_of_the_file_and_their_mechanism() {
+        let keys = "[sink.kafka-config]\nsasl-oauth-client-id = 'cdc'\nsasl-oauth-client-secret = 'c2VjcmV0'\n\
+                    sasl-oauth-token-url = 'https://h/token'\nsasl-oauth-scopes = ['a', 'b']\n";
+        let uri = "kafka://h/t?protocol=canal-json&sasl-mechanism=oauthbearer";
+        let Some(SaslOptions::Oauth(oauth)) = options(uri, keys).expect("valid").sasl else {
+            panic!("no OAuth")
+        };
+        assert_eq!(
+            (oauth.client_secret.as_str(), oauth.grant_type.as_str()),
+            ("secret", "client_credentials")
+        );
+        assert_eq!(oauth.scopes, ["a", "b"]);
+        assert!(!format!("{oauth:?}").contains("secret"));
+        for (uri, file, part) in [
+            (
+                "kafka://h/t?protocol=canal-json",
+                keys.to_owned(),
+                "only supported with SASL mechanism type OAUTHBEARER",
+            ),
+            (uri, keys.replace("c2VjcmV0", "?"), "not base64"),
+            (uri, keys.replace("'https://h/token'", "''"), "sasl-oauth-token-url is not set"),
+            (uri, keys.replace("https:", "ftp:"), "must begin with https://"),
+        ] {
+            let error = options(uri, &file).expect_err(part);
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn kerberos_takes_a_key_table() {
+        let uri = "kafka://h/t?protocol=canal-json&sasl-mechanism=gssapi&sasl-gssapi-auth-type=keytab\
+                   &sasl-gssapi-keytab-path=/k&sasl-gssapi-service-name=kafka&sasl-gssapi-user=cdc&sasl-gssapi-realm=R";
+        let Some(SaslOptions::Kerberos(kerberos)) = options(uri, "").expect("valid").sasl else {
+            panic!("no Kerberos")
+        };
+        assert_eq!((kerberos.principal.as_str(), kerberos.keytab.as_str()), ("cdc@R", "/k"));
     }
 
     #[test]
@@ -434,6 +503,24 @@ mod tests {
             assert_eq!(error.code, "CDC:ErrInvalidReplicaConfig", "{lines}");
             assert!(error.message.contains(part), "{lines}: {error}");
         }
+    }
+
+    #[test]
+    fn values_are_compressed_with_lz4_or_snappy_in_every_mode() {
+        let with = |codec: &str| {
+            let line = format!("large-message-handle-compression = '{codec}'");
+            options(
+                "kafka://h/t?protocol=canal-json",
+                &format!("[sink.kafka-config.large-message-handle]\n{line}"),
+            )
+        };
+        for (text, codec) in
+            [("none", ValueCodec::None), ("LZ4", ValueCodec::Lz4), ("snappy", ValueCodec::Snappy)]
+        {
+            let handle = with(text).expect(text).large_message;
+            assert_eq!((handle.compression, handle.mode), (codec, LargeMessageMode::None));
+        }
+        assert!(with("zstd").expect_err("refused").message.contains("use none, lz4 or snappy"));
     }
 
     #[test]

@@ -28,8 +28,10 @@ pub use event_filter::{EventFilter, RowKind};
 pub use filter_config::{EventFilterRule, FilterConfig};
 pub use identifier::{new_changefeed_id, validate_changefeed_id, validate_cluster_id};
 pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_time, tso_text};
-pub use kafka_options::{ClaimCheckStorage, KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol};
-pub use kafka_security::{SaslOptions, TlsFiles, TlsOptions};
+pub use kafka_options::{
+    ClaimCheckStorage, KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, ValueCodec,
+};
+pub use kafka_security::{KerberosOptions, OauthOptions, PasswordOptions, SaslOptions, TlsFiles, TlsOptions};
 pub use known_keys::{Effect, Key, special_keys};
 pub use pattern::ColumnFilter;
 pub use replica::{IntegrityConfig, ReplicaConfig, strict_toml};

@@ -116,6 +116,34 @@ pub struct KafkaConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl_mechanism: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_auth_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_keytab_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_kerberos_config_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_service_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_realm: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_gssapi_disable_pafxfast: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_client_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_token_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_scopes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_grant_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_audience: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_tls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
@@ -131,7 +159,7 @@ pub struct KafkaConfig {
     pub large_message_handle: Option<LargeMessageConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_raw_change_event: Option<bool>,
-    /// GSSAPI and OAuth settings: kept, and refused when used.
+    /// Settings of AWS Glue: kept, and refused when used.
     #[serde(flatten)]
     pub other: serde_json::Map<String, Value>,
 }

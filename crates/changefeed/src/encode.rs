@@ -79,11 +79,20 @@ impl Settings {
                 continue;
             }
             let sql = ddl_text::render(event, &self.counters.unparsed_ddls);
-            let value = encode_ddl(&DdlMessage::new(event, &sql), &self.canal, now_ms);
+            let mut value = encode_ddl(&DdlMessage::new(event, &sql), &self.canal, now_ms);
+            self.compress(&mut value)?;
             let (schema, table) = event_name(event);
             messages.push(TopicMessage { topic: self.router.ddl_topic(schema, table), value });
         }
         Ok(messages)
+    }
+
+    /// Compresses a message that is no row's.
+    pub(crate) fn compress(&self, value: &mut Vec<u8>) -> Result<(), FeedError> {
+        self.canal
+            .compression
+            .compress(value, 0)
+            .map_err(|e| FeedError::new("CDC:ErrCompressionFailed", e.to_string()))
     }
 
     /// True if consumers are told of the DDL.
@@ -162,6 +171,8 @@ enum Partitioner {
 struct Prepared {
     /// The version.
     version: Arc<TableVersion>,
+    /// The sink's partitions when it was prepared.
+    epoch: u64,
     /// `None` if rows of this version are not sent.
     sending: Option<Sending>,
 }
@@ -200,10 +211,12 @@ impl RowEncoder {
             let message = format!("no schema for table id {} at {commit_ts}", self.table);
             FeedError::new("CDC:ErrSchemaStorageTableMiss", message)
         })?;
-        let current = self.prepared.as_ref().is_some_and(|prepared| Arc::ptr_eq(&prepared.version, &version));
+        let epoch = run.sink.partition_epoch();
+        let is_current = |p: &Prepared| Arc::ptr_eq(&p.version, &version) && p.epoch == epoch;
+        let current = self.prepared.as_ref().is_some_and(is_current);
         if !current {
             let sending = if run.settings.wants(&version) { Some(sending(&version, run)?) } else { None };
-            self.prepared = Some(Prepared { version, sending });
+            self.prepared = Some(Prepared { version, epoch, sending });
         }
         Ok(self.prepared.as_ref().is_some_and(|prepared| prepared.sending.is_some()))
     }
@@ -355,6 +368,7 @@ fn store_elsewhere(
     let mut reference = Vec::new();
     let form = MessageForm::ClaimCheck(&location);
     sending.encoder.encode_as(change, form, now_ms, &mut reference).map_err(failed)?;
+    run.settings.canal.compression.compress(&mut reference, 0).map_err(failed)?;
     // Before anything is written: a message that cannot be sent must not leave a file behind at each try.
     if !run.settings.canal.fits(reference.len()) {
         return Err(failed(sending.encoder.too_large(reference.len())));
@@ -396,6 +410,7 @@ fn encode_error(sending: &Sending, change: &RowChange<'_>, error: &EncodeError) 
             let message = format!("{error}; handle {row}, commit-ts {}", change.commit_ts);
             ("CDC:ErrMessageTooLarge", message)
         }
+        EncodeError::Compression { .. } => ("CDC:ErrCompressionFailed", error.chain()),
         EncodeError::Corrupted { .. } => ("CDC:ErrCorruptedDataMutation", error.chain()),
         _ => ("CDC:ErrCanalEncodeFailed", error.chain()),
     };

@@ -564,7 +564,10 @@ impl Pipeline {
         if !is_time && checkpoint < self.target_ts {
             return;
         }
-        let value = encode_watermark(checkpoint, unix_ms());
+        let mut value = encode_watermark(checkpoint, unix_ms());
+        if let Err(error) = self.run.settings.compress(&mut value) {
+            return self.run.signal.fail(error);
+        }
         let signal = Arc::clone(&self.run.signal);
         let mut shipment = Shipment::open(WATERMARK_SLOT, checkpoint, checkpoint, signal);
         for (topic, partitions) in self.run.sink.topics() {

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_format::{CanalOptions, LargeMessage};
+use change_format::{CanalOptions, LargeMessage, ValueCompression};
 use changefeed_config::{
-    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, LargeMessageMode, ReplicaConfig, SinkUri,
-    TableFilter,
+    ChangeFeedInfo, EventFilter, EventRouter, KafkaOptions, KerberosOptions, LargeMessageMode,
+    PasswordOptions, ReplicaConfig, SaslOptions, SinkUri, TableFilter, ValueCodec,
 };
 use event_sorter::{MemoryQuota, Sorter, SorterConfig};
 use jiff::tz::TimeZone;
-use kafka_sink::{Compression, ProducerConfig, SaslConfig, TlsConfig, TopicSpec};
+use kafka_sink::{
+    Compression, HAS_KERBEROS, KerberosConfig, Login, OauthConfig, ProducerConfig, SaslConfig, TlsConfig,
+    TopicSpec,
+};
 use parking_lot::RwLock;
 use tidb_schema::SchemaHistory;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::FeedError;
 use crate::claim_check::ClaimCheckFolder;
@@ -42,6 +46,13 @@ const MAX_IN_FLIGHT: usize = 64 << 20;
 /// Part of a changefeed's memory quota that the sorter may hold: one in this many. Sorting and writing need some more,
 /// and so do frames, prewrites and messages on their way.
 const SORTER_SHARE: usize = 3;
+
+/// Variable that names Kerberos' configuration.
+const KERBEROS_CONFIG: &str = "KRB5_CONFIG";
+/// Kerberos' configuration without the variable.
+const KERBEROS_CONFIG_DEFAULT: &str = "/etc/krb5.conf";
+/// Pause between two looks for new partitions: as often as TiCDC. Brokers tell nobody of them.
+const PARTITION_REFRESH: Duration = Duration::from_secs(600);
 
 /// What a changefeed's configuration says, compiled.
 pub(crate) struct Plan {
@@ -73,6 +84,9 @@ impl Plan {
         let corruption = config.integrity.checks_rows().then(|| {
             if config.integrity.refuses_corruption() { Corruption::Error } else { Corruption::Warn }
         });
+        if let Some(SaslOptions::Kerberos(kerberos)) = &kafka.sasl {
+            check_kerberos(kerberos)?;
+        }
         Ok(Self { kafka, tables, events, router, corruption })
     }
 
@@ -101,11 +115,7 @@ impl Plan {
             },
             max_message_bytes: kafka.max_message_bytes,
             dial_timeout: kafka.dial_timeout,
-            sasl: kafka.sasl.as_ref().map(|sasl| SaslConfig {
-                mechanism: sasl.mechanism.clone(),
-                user: sasl.user.clone(),
-                password: sasl.password.clone(),
-            }),
+            login: kafka.sasl.as_ref().map(login),
             tls: kafka.tls.as_ref().map(|tls| TlsConfig {
                 ca: tls.files.as_ref().map(|files| files.ca.clone()),
                 identity: tls.files.as_ref().map(|files| (files.cert.clone(), files.key.clone())),
@@ -159,8 +169,54 @@ impl Plan {
                 LargeMessageMode::ClaimCheck => LargeMessage::ClaimCheck,
             },
             max_message_bytes: Some(max_message_bytes),
+            compression: match self.kafka.large_message.compression {
+                ValueCodec::None => ValueCompression::None,
+                ValueCodec::Lz4 => ValueCompression::Lz4,
+                ValueCodec::Snappy => ValueCompression::Snappy,
+            },
             time_zone,
         }
+    }
+}
+
+/// Credentials in the producer's terms.
+fn login(sasl: &SaslOptions) -> Login {
+    match sasl.clone() {
+        SaslOptions::Password(PasswordOptions { mechanism, user, password }) => {
+            Login::Password(SaslConfig { mechanism, user, password })
+        }
+        SaslOptions::Oauth(oauth) => Login::Oauth(OauthConfig {
+            client_id: oauth.client_id,
+            client_secret: oauth.client_secret,
+            token_url: oauth.token_url,
+            scopes: oauth.scopes,
+            grant_type: oauth.grant_type,
+            audience: oauth.audience,
+        }),
+        SaslOptions::Kerberos(KerberosOptions { service_name, principal, keytab, .. }) => {
+            Login::Kerberos(KerberosConfig { service_name, principal, keytab })
+        }
+    }
+}
+
+/// Kerberos has to be in the program, and takes its own configuration from the environment of the process.
+fn check_kerberos(kerberos: &KerberosOptions) -> Result<(), FeedError> {
+    if !HAS_KERBEROS {
+        return Err(FeedError::new(
+            "CDC:ErrKafkaInvalidConfig",
+            "sasl-mechanism GSSAPI needs a program that was built with the cargo feature gssapi; this one was not",
+        ));
+    }
+    let used = std::env::var(KERBEROS_CONFIG).unwrap_or_else(|_| KERBEROS_CONFIG_DEFAULT.to_owned());
+    match &kerberos.config {
+        Some(wanted) if *wanted != used => Err(FeedError::new(
+            "CDC:ErrKafkaInvalidConfig",
+            format!(
+                "sasl-gssapi-kerberos-config-path is {wanted}, but this process uses {used}; start it with \
+                 {KERBEROS_CONFIG}={wanted}"
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -219,6 +275,10 @@ pub(crate) async fn run_once(
         in_flight_limit: (memory / IN_FLIGHT_SHARE).min(MAX_IN_FLIGHT),
         watermark_interval: WATERMARK_INTERVAL,
     });
+    // Until the end of the run, however it ends.
+    let refreshing = stop.child_token();
+    let _end = refreshing.clone().drop_guard();
+    tokio::spawn(refresh_partitions(Arc::clone(&run.sink), refreshing));
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender, quota));
     let workers = Arc::clone(&context.workers);
@@ -227,4 +287,37 @@ pub(crate) async fn run_once(
     let pipeline = Pipeline::new(run, workers, source, inbound, checkpoint_ts, info.target_ts, report);
     note(Phase::Running(questions));
     pipeline.run(checkpoint_ts, stop).await
+}
+
+/// Looks for new partitions of the topics from time to time.
+async fn refresh_partitions(sink: Arc<dyn Sink>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PARTITION_REFRESH) => {}
+            () = stop.cancelled() => return,
+        }
+        let sink = Arc::clone(&sink);
+        if let Err(error) = tokio::task::spawn_blocking(move || sink.refresh_partitions()).await {
+            warn!(%error, "the look for new partitions ended early");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kerberos_is_refused_by_the_name_of_the_feature_where_it_is_not_built_in() {
+        let uri = "kafka://h/t?protocol=canal-json&sasl-mechanism=gssapi&sasl-gssapi-auth-type=keytab\
+                   &sasl-gssapi-keytab-path=/k&sasl-gssapi-service-name=kafka&sasl-gssapi-user=cdc&sasl-gssapi-realm=R";
+        let outcome = Plan::compile(uri, &ReplicaConfig::default()).map(|_| ());
+        if HAS_KERBEROS {
+            assert_eq!(outcome, Ok(()));
+        } else {
+            let error = outcome.expect_err("refused");
+            assert_eq!(error.code, "CDC:ErrKafkaInvalidConfig");
+            assert!(error.message.contains("cargo feature gssapi"), "{error}");
+        }
+    }
 }

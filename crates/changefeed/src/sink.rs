@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use kafka_sink::{Health, Producer, ProducerConfig, TopicAdmin, TopicSpec};
 use parking_lot::RwLock;
+use tracing::info;
 
 use crate::FeedError;
 use crate::progress::Parcel;
@@ -25,6 +27,14 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// Number of partitions that the changefeed uses of `topic`; makes the topic if it must. May block: call it from
     /// a worker thread.
     fn partitions(&self, topic: &str) -> Result<i32, FeedError>;
+
+    /// Changes whenever a topic has got other partitions than it had.
+    fn partition_epoch(&self) -> u64 {
+        0
+    }
+
+    /// Asks the brokers for partitions that topics have got meanwhile. May block.
+    fn refresh_partitions(&self) {}
 
     /// Hands over one message, which belongs to `parcel`. Messages of one partition keep the order of these calls.
     fn send(
@@ -65,10 +75,12 @@ pub(crate) struct KafkaSink {
     admin: TopicAdmin,
     /// The topic of the sink URI.
     default_topic: String,
-    /// How the default topic is made; other topics take their own partition count.
+    /// How topics are made. Other topics than the default one that are there take their own partition count.
     spec: TopicSpec,
     /// Partitions of topics that are known to exist.
     topics: RwLock<HashMap<String, i32>>,
+    /// Counts changes of their partitions.
+    epoch: AtomicU64,
 }
 
 impl KafkaSink {
@@ -94,6 +106,7 @@ impl KafkaSink {
             default_topic: default_topic.to_owned(),
             spec,
             topics: RwLock::new(HashMap::from([(default_topic.to_owned(), count)])),
+            epoch: AtomicU64::new(0),
         };
         Ok((sink, limit))
     }
@@ -104,13 +117,35 @@ impl Sink for KafkaSink {
         if let Some(count) = self.topics.read().get(topic) {
             return Ok(*count);
         }
-        let spec = TopicSpec {
-            partitions: if topic == self.default_topic { self.spec.partitions } else { None },
-            ..self.spec
+        let count = if topic == self.default_topic {
+            self.admin.ensure(topic, self.spec)?
+        } else {
+            self.admin.ensure_any(topic, self.spec)?
         };
-        let count = self.admin.ensure(topic, spec)?;
         self.topics.write().insert(topic.to_owned(), count);
         Ok(count)
+    }
+
+    fn partition_epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    fn refresh_partitions(&self) {
+        for (topic, before) in self.topics() {
+            // The default topic keeps the number that the user gave.
+            if topic == self.default_topic && self.spec.partitions.is_some() {
+                continue;
+            }
+            let count = self.producer.read().as_ref().and_then(|producer| producer.count_partitions(&topic));
+            if let Some(count) = count.filter(|count| *count > before) {
+                info!(
+                    topic,
+                    before, count, "the topic has more partitions; rows are spread over all of them"
+                );
+                self.topics.write().insert(topic, count);
+                self.epoch.fetch_add(1, Ordering::AcqRel);
+            }
+        }
     }
 
     fn send(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 
 use crate::error::SinkError;
+use crate::login::Login;
 
 /// How long a message may wait for its acknowledgement before it fails and the changefeed restarts from its checkpoint.
 /// Shorter outages are ridden out by the client itself.
@@ -55,26 +56,6 @@ impl Compression {
     }
 }
 
-/// Credentials for SASL.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SaslConfig {
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    pub mechanism: String,
-    /// User name.
-    pub user: String,
-    /// Password; never printed.
-    pub password: String,
-}
-
-impl std::fmt::Debug for SaslConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SaslConfig")
-            .field("mechanism", &self.mechanism)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
 /// TLS to the brokers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsConfig {
@@ -102,7 +83,7 @@ pub struct ProducerConfig {
     /// Time to establish a connection or to wait for an administrative answer.
     pub dial_timeout: Duration,
     /// Credentials, if any.
-    pub sasl: Option<SaslConfig>,
+    pub login: Option<Login>,
     /// TLS, if it is on.
     pub tls: Option<TlsConfig>,
 }
@@ -120,11 +101,8 @@ impl ProducerConfig {
             .set("socket.nagle.disable", "true")
             .set("socket.connection.setup.timeout.ms", self.dial_timeout.as_millis().max(1000).to_string())
             .set("allow.auto.create.topics", "false");
-        if let Some(sasl) = &self.sasl {
-            config
-                .set("sasl.mechanism", &sasl.mechanism)
-                .set("sasl.username", &sasl.user)
-                .set("sasl.password", &sasl.password);
+        if let Some(login) = &self.login {
+            login.apply(&mut config)?;
         }
         if let Some(tls) = &self.tls {
             // Without a file the client looks for the system's certificates where systems keep them.
@@ -149,7 +127,7 @@ impl ProducerConfig {
 
     /// librdkafka's name of what TLS and SASL together are.
     fn security_protocol(&self) -> &'static str {
-        match (&self.tls, &self.sasl) {
+        match (&self.tls, &self.login) {
             (None, None) => "plaintext",
             (None, Some(_)) => "sasl_plaintext",
             (Some(_), None) => "ssl",

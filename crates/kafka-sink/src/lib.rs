@@ -9,10 +9,14 @@
 
 mod config;
 mod error;
+mod login;
+mod oauth;
 mod producer;
 mod topic;
 
-pub use config::{Compression, ProducerConfig, SaslConfig, TlsConfig};
+pub use config::{Compression, ProducerConfig, TlsConfig};
 pub use error::SinkError;
+pub use login::{HAS_KERBEROS, KerberosConfig, Login, SaslConfig};
+pub use oauth::OauthConfig;
 pub use producer::{Acknowledge, Health, PROBE_TIMEOUT, Producer};
 pub use topic::{TopicAdmin, TopicSpec, is_valid_topic};

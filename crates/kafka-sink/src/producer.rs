@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use tracing::{debug, warn};
 
 use crate::config::ProducerConfig;
 use crate::error::SinkError;
+use crate::login::Login;
 
 /// How long closing waits for messages that are still in flight.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -55,6 +56,8 @@ struct Shared {
 
 /// librdkafka's callbacks.
 struct Context<A> {
+    /// Who we are, for tokens.
+    login: Option<Login>,
     /// State shared with [`Producer`].
     shared: Arc<Shared>,
     /// Ties the context to the acknowledgement type.
@@ -62,6 +65,20 @@ struct Context<A> {
 }
 
 impl<A: Acknowledge> ClientContext for Context<A> {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    /// Runs on the client's event thread, before a token ends: delivery reports wait as long as the token server takes.
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        match self.login.as_ref().and_then(Login::token) {
+            Some(Ok(token)) => Ok(token),
+            Some(Err(error)) => {
+                warn!(%error, "no token for the brokers; asked again soon");
+                Err(Box::new(error))
+            }
+            None => Err("no token server is configured".into()),
+        }
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AllBrokersDown) => {
@@ -134,7 +151,8 @@ impl<A: Acknowledge> Producer<A> {
             fatal: AtomicBool::new(false),
             on_health: Box::new(on_health),
         });
-        let context = Context { shared: Arc::clone(&shared), _ack: std::marker::PhantomData };
+        let login = config.login.clone();
+        let context = Context { login, shared: Arc::clone(&shared), _ack: std::marker::PhantomData };
         let inner = config
             .producer()?
             .create_with_context(context)
@@ -172,6 +190,15 @@ impl<A: Acknowledge> Producer<A> {
     /// Whether brokers can be reached, as far as the client knows.
     pub fn health(&self) -> Health {
         self.shared.health.lock().clone()
+    }
+
+    /// Asks the brokers how many partitions `topic` has, so that the client knows all of them before a message goes to a
+    /// new one; `None` if none can or may tell. Blocks up to [`PROBE_TIMEOUT`].
+    pub fn count_partitions(&self, topic: &str) -> Option<i32> {
+        let metadata = self.inner.client().fetch_metadata(Some(topic), PROBE_TIMEOUT).ok()?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic)?;
+        let count = found.partitions().len();
+        i32::try_from(count).ok().filter(|count| *count > 0 && found.error().is_none())
     }
 
     /// Asks the brokers whether they are back, for a producer that has nothing to send. Blocks up to [`PROBE_TIMEOUT`].

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use crate::config::ProducerConfig;
 use crate::error::SinkError;
+use crate::login::{HeldToken, Login};
 
 /// Port of brokers that are named without one.
 const DEFAULT_PORT: u16 = 9092;
@@ -61,6 +62,10 @@ fn is_denied(code: RDKafkaErrorCode) -> bool {
 pub struct TopicAdmin {
     /// librdkafka's client.
     client: AdminClient<DefaultClientContext>,
+    /// Who we are.
+    login: Option<Login>,
+    /// The token, where there is one.
+    token: HeldToken,
     /// Bound of each call.
     timeout: Duration,
     /// Messages count as written when every replica in sync has them.
@@ -72,7 +77,20 @@ impl TopicAdmin {
     pub fn new(config: &ProducerConfig) -> Result<Self, SinkError> {
         dial(&config.brokers, config.dial_timeout)?;
         let client = config.client()?.create().map_err(|e| SinkError::InvalidConfig(e.to_string()))?;
-        Ok(Self { client, timeout: config.dial_timeout, waits_for_all: config.required_acks == -1 })
+        let admin = Self {
+            client,
+            login: config.login.clone(),
+            token: HeldToken::default(),
+            timeout: config.dial_timeout,
+            waits_for_all: config.required_acks == -1,
+        };
+        admin.renew_token()?;
+        Ok(admin)
+    }
+
+    /// Makes sure of a token that lasts, where it is by tokens that we log in.
+    fn renew_token(&self) -> Result<(), SinkError> {
+        self.token.renew(self.login.as_ref(), self.client.inner())
     }
 
     /// What the brokers say about `topic`. Blocks up to the dial timeout: call it where blocking is allowed.
@@ -100,16 +118,27 @@ impl TopicAdmin {
     ///
     /// Must not run on an async thread: looks up metadata by blocking calls.
     pub fn ensure(&self, topic: &str, spec: TopicSpec) -> Result<i32, SinkError> {
+        self.ensure_with(topic, spec, spec.partitions)
+    }
+
+    /// Like [`Self::ensure`]; of a topic that exists all partitions are used.
+    pub fn ensure_any(&self, topic: &str, spec: TopicSpec) -> Result<i32, SinkError> {
+        self.ensure_with(topic, spec, None)
+    }
+
+    /// Makes sure that `topic` exists, of which `wanted` partitions are used if it does already.
+    fn ensure_with(&self, topic: &str, spec: TopicSpec, wanted: Option<i32>) -> Result<i32, SinkError> {
         if !is_valid_topic(topic) {
             return Err(SinkError::CreateTopic(format!(
                 "[CDC:ErrKafkaCreateTopic]kafka create topic failed: kafka server: The request attempted to perform an operation on an invalid topic - Topic name is \
                  invalid: '{topic}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
             )));
         }
+        self.renew_token()?;
         let assumed = spec.partitions.unwrap_or(DEFAULT_PARTITIONS);
         match self.look_up(topic)? {
             Lookup::Partitions(actual) => {
-                return match spec.partitions {
+                return match wanted {
                     Some(wanted) if wanted > actual => Err(SinkError::PartitionCount { wanted, actual }),
                     Some(wanted) => Ok(wanted),
                     None => Ok(actual),
@@ -191,6 +220,9 @@ impl TopicAdmin {
     /// `max.message.bytes` of an existing topic, else `message.max.bytes` of a broker; `None` if neither tells, which
     /// is so without the right to ask. Blocks like [`Self::ensure`].
     pub fn max_message_bytes(&self, topic: &str) -> Option<usize> {
+        if let Err(error) = self.renew_token() {
+            warn!(topic, %error, "the brokers can't be asked for max.message.bytes");
+        }
         let limit = self
             .number(&ResourceSpecifier::Topic(topic), "max.message.bytes")
             .or_else(|| self.broker_number("message.max.bytes"));

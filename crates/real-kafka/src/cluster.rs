@@ -244,6 +244,26 @@ impl Cluster {
         self.wait(index)
     }
 
+    /// Runs one of Kafka's tools against the cluster; returns what it prints.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Result<String, KafkaError> {
+        let mut command = self.installation.tool(class, TOOL_HEAP);
+        run(command.args(["--bootstrap-server", &self.bootstrap()]).args(arguments))
+    }
+
+    /// Lets the files of a broker grow no further than so many bytes: to the broker its disk is full from then on. Its
+    /// next life has no such limit.
+    pub fn fill_disk(&self, index: usize, bytes: u64) -> Result<(), KafkaError> {
+        let Some(Some(server)) = self.brokers.get(index) else { return Ok(()) };
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &server.pid().to_string(), &format!("--fsize={bytes}:{bytes}")]);
+        run(&mut command).map(|_| ())
+    }
+
+    /// True while the process of a broker runs.
+    pub fn runs(&mut self, index: usize) -> bool {
+        self.brokers.get_mut(index).and_then(Option::as_mut).is_some_and(Server::runs)
+    }
+
     /// Freezes a broker, or lets it go on.
     pub fn pause(&self, index: usize, paused: bool) {
         if let Some(Some(server)) = self.brokers.get(index) {

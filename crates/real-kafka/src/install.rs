@@ -1,6 +1,7 @@
 //! The jars: Maven resolves and fetches them.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -46,6 +47,9 @@ pub struct Installation {
     libraries: PathBuf,
 }
 
+/// Where it is set, a machine without Java or Maven fails tests instead of letting them be skipped. The suite sets it.
+pub const NEED_KAFKA: &str = "TIDEGATE_NEED_KAFKA";
+
 /// One installation at a time in this process.
 static INSTALLING: Mutex<()> = Mutex::new(());
 
@@ -61,6 +65,21 @@ impl Installation {
             fetch(folder, &place, version)?;
         }
         Ok(Self { version, libraries })
+    }
+
+    /// Jars for a test: below `kafka` beside `folder`, a folder of build output. `None` on a machine without Java or
+    /// Maven, which is said on standard error where no test harness keeps it, unless [`NEED_KAFKA`] is set.
+    pub fn for_test(folder: &str, version: Version) -> Result<Option<Self>, KafkaError> {
+        match Self::below(&Path::new(folder).join("../kafka"), version) {
+            Err(error) if error.is_missing_program() && std::env::var_os(NEED_KAFKA).is_none() => {
+                let thread = std::thread::current();
+                let test = thread.name().unwrap_or("a test");
+                // Nothing can be done about a standard error that is closed.
+                let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {error}");
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
     }
 
     /// Version of the jars.

@@ -15,6 +15,6 @@ mod settings;
 pub use certificates::Certificates;
 pub use cluster::Cluster;
 pub use error::KafkaError;
-pub use install::{Installation, Version};
+pub use install::{Installation, NEED_KAFKA, Version};
 pub use process::{pids, stop_all};
 pub use settings::{PASSWORD, Settings, USER};

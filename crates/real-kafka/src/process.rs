@@ -69,6 +69,16 @@ impl Server {
         Ok(())
     }
 
+    /// Process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// True while it runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Kills it without a warning, and waits for its end.
     pub(crate) fn kill(&mut self) {
         // Both fail only if it has ended already.

@@ -24,7 +24,8 @@ pub struct Settings {
     pub brokers: usize,
     /// Listeners with TLS: one that takes any client, one that wants a client's certificate.
     pub tls: bool,
-    /// A listener with SASL (and one with SASL and TLS, if TLS is on): PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.
+    /// A listener with SASL (and one with SASL and TLS, if TLS is on): PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, and
+    /// OAUTHBEARER with tokens that nobody signed.
     pub sasl: bool,
     /// Port of the first broker's plaintext listener; zero for a free one.
     pub port: u16,
@@ -135,9 +136,15 @@ pub(crate) fn broker(
         let module = "org.apache.kafka.common.security";
         for listener in ["sasl", "sasltls"] {
             let prefix = format!("listener.name.{listener}");
-            line(format_args!("{prefix}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"));
+            line(format_args!(
+                "{prefix}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER"
+            ));
             line(format_args!(
                 "{prefix}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";"
+            ));
+            line(format_args!(
+                "{prefix}.oauthbearer.sasl.jaas.config={module}.oauthbearer.OAuthBearerLoginModule required \
+                 unsecuredLoginStringClaim_sub=\"broker\";"
             ));
             for mechanism in ["scram-sha-256", "scram-sha-512"] {
                 line(format_args!(

@@ -17,6 +17,8 @@ pub(crate) enum BenchCommand {
     Sorter(ExampleArgs),
     /// Resolved ts of many regions through a stream, and the memory of idle tables.
     Source(ExampleArgs),
+    /// The producer into the original Kafka, beside Kafka's own performance tool.
+    Sink(ExampleArgs),
     /// One transaction that is larger than memory, from a store through matcher and sorter.
     LargeTxn(ExampleArgs),
 }
@@ -38,6 +40,7 @@ pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
         BenchCommand::Encode(args) => example("change-format", "encode_bench", &args.args),
         BenchCommand::Sorter(args) => example("event-sorter", "sorter_bench", &args.args),
         BenchCommand::Source(args) => example("tikv-cdc", "source_bench", &args.args),
+        BenchCommand::Sink(args) => example("kafka-sink", "sink_bench", &args.args),
         BenchCommand::LargeTxn(args) => example("tikv-cdc", "large_txn_bench", &args.args),
     }
 }

@@ -1,6 +1,5 @@
 //! A cluster for a test, and what is sent to it and read from it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,7 +12,7 @@ use real_kafka::{Cluster, Installation, Settings, Version};
 use tempfile::TempDir;
 
 /// Longest wait for acknowledgements or messages.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// Longest wait of one poll.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -27,14 +26,7 @@ pub(crate) struct Broker {
 
 /// Starts a cluster, unless the machine has no Java or Maven.
 pub(crate) fn start(version: Version, adjust: impl FnOnce(&mut Settings)) -> Option<Broker> {
-    let jars = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../kafka");
-    let installation = match Installation::below(&jars, version) {
-        Err(error) if error.is_missing_program() => {
-            println!("SKIPPED: {error}");
-            return None;
-        }
-        other => other.expect("Kafka's jars"),
-    };
+    let installation = Installation::for_test(env!("CARGO_TARGET_TMPDIR"), version).expect("Kafka's jars")?;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut settings = Settings::new(version, folder.path());
     adjust(&mut settings);
@@ -51,7 +43,7 @@ pub(crate) fn config(brokers: &str) -> ProducerConfig {
         compression: Compression::None,
         max_message_bytes: 1 << 20,
         dial_timeout: Duration::from_secs(10),
-        sasl: None,
+        login: None,
         tls: None,
     }
 }

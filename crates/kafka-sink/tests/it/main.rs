@@ -9,5 +9,7 @@
 
 mod broker;
 mod faults;
+mod oauth;
+mod readers;
 mod security;
 mod topics;

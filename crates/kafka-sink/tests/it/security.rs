@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka_sink::{Compression, ProducerConfig, SaslConfig, TlsConfig, TopicAdmin, TopicSpec};
+use kafka_sink::{Compression, Login, ProducerConfig, SaslConfig, TlsConfig, TopicAdmin, TopicSpec};
 use real_kafka::{Certificates, PASSWORD, USER, Version};
 
 use crate::broker::{Broker, config, read, send_one, start};
@@ -23,8 +23,12 @@ fn tls(files: &Certificates, identity: bool) -> TlsConfig {
 }
 
 /// Credentials.
-fn sasl(mechanism: &str, password: &str) -> SaslConfig {
-    SaslConfig { mechanism: mechanism.to_owned(), user: USER.to_owned(), password: password.to_owned() }
+fn sasl(mechanism: &str, password: &str) -> Login {
+    Login::Password(SaslConfig {
+        mechanism: mechanism.to_owned(),
+        user: USER.to_owned(),
+        password: password.to_owned(),
+    })
 }
 
 /// Makes a topic and sends a message, both with these settings; the message can be read.
@@ -59,17 +63,17 @@ fn every_listener(version: Version) {
     let any = TlsConfig { insecure_skip_verify: true, ..system };
     works(&broker, &ProducerConfig { tls: Some(any), ..plain_tls }, "unverified");
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
-        let bare = ProducerConfig { sasl: Some(sasl(mechanism, PASSWORD)), ..config(&cluster.sasl()) };
+        let bare = ProducerConfig { login: Some(sasl(mechanism, PASSWORD)), ..config(&cluster.sasl()) };
         works(&broker, &bare, mechanism);
         let both = ProducerConfig {
             tls: Some(tls(files, false)),
-            sasl: Some(sasl(mechanism, PASSWORD)),
+            login: Some(sasl(mechanism, PASSWORD)),
             ..config(&cluster.sasl_tls())
         };
         works(&broker, &both, &format!("{mechanism}-TLS"));
     }
     let wrong = sasl("SCRAM-SHA-512", "wrong");
-    is_refused(&ProducerConfig { sasl: Some(wrong), ..config(&cluster.sasl()) }, "a wrong password");
+    is_refused(&ProducerConfig { login: Some(wrong), ..config(&cluster.sasl()) }, "a wrong password");
     for (codec, name) in [
         (Compression::Gzip, "gzip"),
         (Compression::Snappy, "snappy"),

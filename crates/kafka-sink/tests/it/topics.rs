@@ -1,11 +1,12 @@
 //! Topics: limits, replicas, and brokers that don't let us ask.
 
 use std::process::Command;
+use std::sync::Arc;
 
-use kafka_sink::{ProducerConfig, SaslConfig, SinkError, TopicAdmin, TopicSpec};
+use kafka_sink::{Login, Producer, ProducerConfig, SaslConfig, SinkError, TopicAdmin, TopicSpec};
 use real_kafka::{PASSWORD, USER, Version};
 
-use crate::broker::{Broker, config, send_one, start};
+use crate::broker::{Broker, Fate, LIMIT, config, send_one, start};
 
 /// A new topic with two partitions.
 const SPEC: TopicSpec = TopicSpec { partitions: Some(2), replication_factor: 1, auto_create: true };
@@ -59,7 +60,7 @@ fn without_rights_to_describe_and_create_the_given_options_are_taken() {
         user: USER.to_owned(),
         password: PASSWORD.to_owned(),
     };
-    let limited = ProducerConfig { sasl: Some(sasl), ..config(&broker.cluster.sasl()) };
+    let limited = ProducerConfig { login: Some(Login::Password(sasl)), ..config(&broker.cluster.sasl()) };
     let admin = TopicAdmin::new(&limited).expect("a connection");
     // Nothing is allowed: the topic counts as there.
     assert_eq!(admin.ensure("hidden", SPEC).expect("assumed"), 2);
@@ -72,4 +73,28 @@ fn without_rights_to_describe_and_create_the_given_options_are_taken() {
     assert_eq!(admin.ensure("open", SPEC).expect("the first two of four"), 2);
     assert_eq!(admin.max_message_bytes("open"), None);
     send_one(&limited, "open", b"allowed").expect("written");
+}
+
+#[test]
+fn new_partitions_are_seen_and_can_be_written_to_at_once() {
+    let Some(broker) = start(Version::V4, |_| ()) else { return };
+    let config = config(&broker.cluster.bootstrap());
+    let admin = TopicAdmin::new(&config).expect("a connection");
+    assert_eq!(admin.ensure("growing", SPEC).expect("a topic"), 2);
+    let (fate, told) = Fate::new();
+    let producer = Producer::new(&config, || {}).expect("a producer");
+    let send = |partition: i32| {
+        producer.send("growing", partition, Some(&[]), b"x", Arc::clone(&fate))?;
+        told.recv_timeout(LIMIT).expect("the fate of a message")
+    };
+    send(1).expect("written");
+    assert_eq!(producer.count_partitions("growing"), Some(2));
+    assert_eq!(producer.count_partitions("missing"), None);
+    tool(&broker, "org.apache.kafka.tools.TopicCommand", "--alter --topic growing --partitions 5");
+    assert_eq!(producer.count_partitions("growing"), Some(5));
+    send(4).expect("written to a new partition");
+    // The default topic keeps what was asked for, other topics are used as they are.
+    assert_eq!(admin.ensure("growing", SPEC).expect("there"), 2);
+    assert_eq!(admin.ensure_any("growing", SPEC).expect("there"), 5);
+    producer.close();
 }

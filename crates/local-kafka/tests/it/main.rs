@@ -10,6 +10,7 @@ mod crash;
 mod fetch;
 mod groups;
 mod hostile;
+mod java_tools;
 mod kcat;
 mod log_files;
 mod produce;

@@ -12,16 +12,22 @@
 
 mod api;
 mod broker_down;
+mod broker_kinds;
+mod cluster_faults;
+mod compressed_values;
 mod concurrent_split;
 mod consuming;
 mod crash;
 mod demo;
 mod disk_full;
 mod life_cycle;
+mod link;
+mod link_faults;
 mod load;
 mod operations;
 mod peer;
 mod programs;
+mod real_broker;
 mod recordings;
 mod reference_client;
 mod replay;

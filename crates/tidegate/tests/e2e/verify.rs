@@ -31,7 +31,7 @@ const STATEMENTS: [&str; 17] = [
 ];
 
 /// Waits until every partition of a topic has a watermark at or past `ts`.
-async fn wait_watermark(stack: &Stack, topic: &str, ts: u64) {
+pub(crate) async fn wait_watermark(stack: &Stack, topic: &str, ts: u64) {
     let started = Instant::now();
     loop {
         let messages = topic::read_all(stack.ports, topic).await;
@@ -50,7 +50,7 @@ async fn wait_watermark(stack: &Stack, topic: &str, ts: u64) {
 }
 
 /// Runs `tidegate verify`.
-async fn verify(stack: &Stack, topic: &str, more: &[&str]) -> Ended {
+pub(crate) async fn verify(stack: &Stack, topic: &str, more: &[&str]) -> Ended {
     let (pd, kafka) =
         (format!("http://127.0.0.1:{}", stack.ports.pd), format!("127.0.0.1:{}", stack.ports.kafka));
     let mut args = vec!["verify", "--pd", &pd, "--brokers", &kafka, "--topic", topic];

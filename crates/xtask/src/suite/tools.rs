@@ -14,7 +14,7 @@ struct Tool {
 }
 
 /// Everything that the suite starts, besides cargo.
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 12] = [
     Tool {
         probe: "cc --version",
         packages: "build-essential",
@@ -36,10 +36,6 @@ const TOOLS: [Tool; 9] = [
     Tool { probe: "node --version", packages: "nodejs", purpose: "runs the KafkaJS consumer" },
     Tool { probe: "npm --version", packages: "npm", purpose: "installs KafkaJS" },
     Tool { probe: "docker-compose version", packages: "docker-compose", purpose: "checks the compose file" },
-];
-
-/// What the original Kafka needs; tests that start it are skipped where one is missing.
-const KAFKA_TOOLS: [Tool; 3] = [
     Tool { probe: "java -version", packages: "default-jre-headless", purpose: "runs the original Kafka" },
     Tool { probe: "mvn --version", packages: "maven", purpose: "fetches the original Kafka" },
     Tool { probe: "openssl version", packages: "openssl", purpose: "makes certificates for its listeners" },
@@ -50,12 +46,6 @@ pub(super) fn run() -> Result<(), Failure> {
     let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !is_there(tool)).collect();
     if !missing.is_empty() {
         install(&missing)?;
-    }
-    let missing: Vec<&Tool> = KAFKA_TOOLS.iter().filter(|tool| !is_there(tool)).collect();
-    if !missing.is_empty()
-        && let Err(failure) = install(&missing)
-    {
-        println!("Tests with the original Kafka will be skipped: {failure}");
     }
     for folder in
         node_folders(&workspace::root().join("crates"), "crates")?.into_iter().chain(["consumer".to_owned()])
