@@ -25,6 +25,7 @@ mod programs;
 mod recordings;
 mod reference_client;
 mod replay;
+mod secrets;
 mod services;
 mod stack;
 mod standby;
