@@ -256,6 +256,46 @@ impl CanalEncoder {
         Ok(false)
     }
 
+    /// Whether an UPDATE changes a column at all, and only such that `listed` accepts (given the name in lower case), none
+    /// of which belongs to the primary key or a unique index: changes of keys are never to be left out, whatever is listed.
+    /// `scratch` is left as it was.
+    ///
+    /// # Errors
+    /// If the row is malformed.
+    pub fn changes_only(
+        &self,
+        row: &RowChange<'_>,
+        listed: impl Fn(&str) -> bool,
+        scratch: &mut Vec<u8>,
+    ) -> Result<bool, EncodeError> {
+        let start = scratch.len();
+        self.differs_only_in(row, listed, scratch).map_err(|error| {
+            scratch.truncate(start);
+            error.in_row(|| self.changed_row(row))
+        })
+    }
+
+    /// Whether some column differs, and every one that does is listed and no key.
+    fn differs_only_in(
+        &self,
+        row: &RowChange<'_>,
+        listed: impl Fn(&str) -> bool,
+        scratch: &mut Vec<u8>,
+    ) -> Result<bool, EncodeError> {
+        let (Some(old), Some(new)) = self.images(row)? else { return Ok(false) };
+        let mut changed = false;
+        for column in &self.columns {
+            let differs = column.differs(&old, &new, &self.options.time_zone, scratch);
+            if differs.map_err(|source| self.table.column_error(&column.name, source))? {
+                if column.is_unique || !listed(&column.name.to_lowercase()) {
+                    return Ok(false);
+                }
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+
     /// Reads the images before and after.
     pub(crate) fn images<'a>(
         &self,

@@ -123,6 +123,8 @@ struct Rule {
     events: HashSet<String>,
     /// DDL texts to leave out.
     sql: Vec<Regex>,
+    /// Names in lower case: UPDATEs that change nothing else are left out. Empty: none are.
+    update_only_columns: HashSet<String>,
 }
 
 /// Compiled event filters.
@@ -161,6 +163,15 @@ impl EventFilter {
                 (rule.events.contains("all dml") || rule.events.contains(kind.name()))
                     && rule.tables.matches_rule(schema, table)
             })
+    }
+
+    /// The sets of columns, in lower case, by which UPDATEs of a table are left out that change only columns of one set.
+    pub fn update_only_columns(&self, schema: &str, table: &str) -> Vec<HashSet<String>> {
+        let rules = self.rules.iter().filter(|rule| !rule.update_only_columns.is_empty());
+        rules
+            .filter(|rule| rule.tables.matches_rule(schema, table))
+            .map(|rule| rule.update_only_columns.clone())
+            .collect()
     }
 
     /// The rule that leaves rows of a kind out, for people; `None` if they are sent.
@@ -219,11 +230,6 @@ fn compile(rule: &EventFilterRule, case_sensitive: bool) -> Result<Rule, ConfigE
             )));
         }
     }
-    if rule.ignore_update_only_columns.as_ref().is_some_and(|columns| !columns.is_empty()) {
-        return Err(ConfigError::invalid(
-            "filter.event-filters: ignore-update-only-columns is not supported yet; remove it",
-        ));
-    }
     let mut events = HashSet::new();
     for event in rule.ignore_event.iter().flatten() {
         let name = event.to_lowercase();
@@ -249,7 +255,9 @@ fn compile(rule: &EventFilterRule, case_sensitive: bool) -> Result<Rule, ConfigE
         })
         .collect::<Result<_, _>>()?;
     let tables = TableFilter::matcher(rule.matcher.as_deref().unwrap_or_default(), case_sensitive)?;
-    Ok(Rule { tables, events, sql })
+    let update_only_columns =
+        rule.ignore_update_only_columns.iter().flatten().map(|name| name.to_lowercase()).collect();
+    Ok(Rule { tables, events, sql, update_only_columns })
 }
 
 #[cfg(test)]
@@ -314,6 +322,15 @@ mod tests {
             EventFilterRule { ignore_delete_value_expr: Some("a > 1".into()), ..EventFilterRule::default() };
         let error = EventFilter::new(&config(rule), false).expect_err("unsupported");
         assert!(error.message.contains("ignore-delete-value-expr"));
+        let rule = EventFilterRule {
+            matcher: Some(vec!["app.orders".into()]),
+            ignore_update_only_columns: Some(vec!["Seen_At".into()]),
+            ..EventFilterRule::default()
+        };
+        let filter = EventFilter::new(&config(rule), false).expect("valid");
+        let sets = filter.update_only_columns("app", "orders");
+        assert!(sets.len() == 1 && sets[0].contains("seen_at"), "{sets:?}");
+        assert!(filter.update_only_columns("app", "other").is_empty());
         let rule =
             EventFilterRule { ignore_event: Some(vec!["explode".into()]), ..EventFilterRule::default() };
         let error = EventFilter::new(&config(rule), false).expect_err("unknown");

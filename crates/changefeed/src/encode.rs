@@ -1,5 +1,6 @@
 //! From sorted rows and DDL effects to messages with a topic and a partition.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use change_format::{
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
 use event_sorter::SortedRow;
 use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::FeedError;
 use crate::claim_check::ClaimCheckFolder;
@@ -185,6 +186,8 @@ struct Sending {
     topic: Arc<str>,
     /// Chooses partitions.
     partitioner: Partitioner,
+    /// UPDATEs that change only columns of one of these sets are left out.
+    update_only_columns: Vec<HashSet<String>>,
 }
 
 /// Renders and sends the rows of one physical table.
@@ -245,6 +248,16 @@ impl RowEncoder {
             let (schema, table) = (prepared.version.schema_name(), prepared.version.table_name());
             if run.settings.events.ignores_row(schema, table, kind, row.start_ts) {
                 return Ok(false);
+            }
+        }
+        if kind == change_format::RowKind::Update {
+            self.scratch.clear();
+            for columns in &sending.update_only_columns {
+                let listed = |name: &str| columns.contains(name);
+                let only = sending.encoder.changes_only(&change, listed, &mut self.scratch);
+                if only.map_err(|e| encode_error(sending, &change, &e))? {
+                    return Ok(false);
+                }
             }
         }
         if let Some(corruption) = run.settings.corruption {
@@ -349,7 +362,23 @@ fn sending(version: &TableVersion, run: &Run) -> Result<Sending, FeedError> {
             Partitioner::Columns(encoder.named_columns(version, names).map_err(dispatch)?, count)
         }
     };
-    Ok(Sending { encoder, topic: Arc::from(route.topic), partitioner })
+    let update_only_columns = settings.events.update_only_columns(schema, table);
+    warn_of_unknown_columns(version, &update_only_columns);
+    Ok(Sending { encoder, topic: Arc::from(route.topic), partitioner, update_only_columns })
+}
+
+/// Tells which columns of `ignore-update-only-columns` a table does not have; as in TiCDC they have no effect.
+fn warn_of_unknown_columns(version: &TableVersion, sets: &[HashSet<String>]) {
+    let there = |name: &String| version.info.columns.iter().any(|column| column.name.l == *name);
+    let unknown: Vec<&str> = sets.iter().flatten().filter(|name| !there(name)).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        let table = format!("{}.{}", version.schema_name(), version.table_name());
+        warn!(
+            table,
+            columns = unknown.join(", "),
+            "ignore-update-only-columns: the table has no such columns"
+        );
+    }
 }
 
 /// Stores the message in `buffer` where its consumers can fetch it, and puts the message in its place that says where.

@@ -88,6 +88,16 @@ impl Rules {
                 Some(rule) => format!("  {name}: left out ({rule})"),
                 None => format!("  {name}: sent"),
             });
+            if kind == RowKind::Update {
+                for columns in self.events.update_only_columns(schema, table) {
+                    let mut columns: Vec<_> = columns.into_iter().collect();
+                    columns.sort_unstable();
+                    let columns = columns.join(", ");
+                    lines.push(format!(
+                        "    left out if nothing changes but {columns} (ignore-update-only-columns)"
+                    ));
+                }
+            }
         }
         lines
     }
@@ -181,6 +191,18 @@ mod tests {
         assert_eq!(rules.table_lines("app", "tmp_1"), ["app.tmp_1: left out (filter.rules: !app.tmp_*)"]);
         assert_eq!(rules.table_lines("mysql", "user"), ["mysql.user: left out (a system schema)"]);
         assert_eq!(rules.table_lines("x", "y"), ["x.y: left out (no rule of filter.rules matches)"]);
+    }
+
+    #[test]
+    fn columns_whose_changes_are_left_out_are_told() {
+        let rules = rules(
+            "[[filter.event-filters]]\nmatcher = ['app.orders']\nignore-update-only-columns = ['seen', 'At']\n",
+        );
+        assert_eq!(
+            rules.table_lines("app", "orders")[2..4],
+            ["  update: sent", "    left out if nothing changes but at, seen (ignore-update-only-columns)"]
+        );
+        assert!(!rules.table_lines("app", "other").concat().contains("nothing changes"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod ps;
 mod server;
 mod server_keys;
 mod stack;
+mod top;
 mod up;
 mod verify;
 mod version;
@@ -48,6 +49,8 @@ enum TidegateCommand {
     Consume(consume::ConsumeArgs),
     /// Compare a topic with the upstream tables at the topic's last watermark.
     Verify(verify::VerifyArgs),
+    /// Show the changefeeds of a cluster, the one furthest behind first.
+    Top(Box<top::TopArgs>),
     /// Test the filters of a changefeed's configuration.
     #[command(subcommand)]
     Filter(filter::FilterCommand),
@@ -127,6 +130,7 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Demo(args) => demo::run(args).await,
         TidegateCommand::Consume(args) => consume::run(args).await,
         TidegateCommand::Verify(args) => verify::run(args).await,
+        TidegateCommand::Top(args) => top::run(*args).await,
         TidegateCommand::Filter(command) => filter::run(command).await,
         TidegateCommand::Server(args) => server::run(*args).await,
         TidegateCommand::Cli(args) => cli::run(*args).await,

@@ -126,17 +126,40 @@ fn gid(id: &str, epoch: u64) -> Gid {
     Gid { low: hash(0), high: hash(epoch.rotate_left(17) | 1) }
 }
 
+/// Words in the names of configuration values that are secret.
+const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "access_key", "access-key"];
+
 /// Secrets of the configuration do not leave the process.
 fn mask_config(mut config: Value) -> Value {
-    if let Some(kafka) = config.pointer_mut("/sink/kafka_config").and_then(Value::as_object_mut) {
-        for (key, value) in kafka.iter_mut() {
-            let secret = ["password", "secret", "token", "access_key"].iter().any(|word| key.contains(word));
-            if secret && value.as_str().is_some_and(|text| !text.is_empty()) {
-                *value = Value::from("xxxxx");
-            }
+    for kafka in ["/sink/kafka_config", "/sink/kafka-config"] {
+        if let Some(kafka) = config.pointer_mut(kafka) {
+            mask_values(kafka);
         }
     }
     config
+}
+
+/// Replaces the secret texts of an object and of the objects inside it.
+fn mask_values(object: &mut Value) {
+    let Some(object) = object.as_object_mut() else { return };
+    for (key, value) in object.iter_mut() {
+        let named = SECRET_WORDS.iter().any(|word| key.contains(word)) && !key.ends_with("url");
+        if named && value.as_str().is_some_and(|text| !text.is_empty()) {
+            *value = Value::from("xxxxx");
+        }
+        mask_values(value);
+    }
+}
+
+/// Secrets of a changefeed as it is stored do not leave the process either.
+pub(crate) fn mask_stored(stored: &str) -> String {
+    let Ok(mut json) = serde_json::from_str::<Value>(stored) else { return stored.to_owned() };
+    let Some(uri) = json.get_mut("sink-uri") else { return stored.to_owned() };
+    *uri = mask_uri(uri.as_str().unwrap_or_default()).into();
+    if let Some(config) = json.get_mut("config") {
+        *config = mask_config(config.take());
+    }
+    json.to_string()
 }
 
 /// A changefeed in a list.

@@ -11,6 +11,7 @@ use tikv_client::Timestamp;
 use super::Shared;
 use super::answer::{ApiError, ApiResult, body, compact, empty, indented};
 use super::changefeeds::owner;
+use super::models::mask_stored;
 
 /// Locks younger than this are left alone by `resolve_lock` when no ts is given.
 const LOCK_AGE_MS: u64 = 60_000;
@@ -105,20 +106,6 @@ pub(crate) async fn metadata(Extract(state): Extract<Shared>) -> ApiResult {
     let items: Vec<_> =
         all.into_iter().map(|(key, value)| KeyValue { key, value: mask_stored(&value) }).collect();
     Ok(compact(&items))
-}
-
-/// Masks the sink URI in stored metadata.
-fn mask_stored(value: &str) -> String {
-    match serde_json::from_str::<serde_json::Value>(value) {
-        Ok(mut json) => match json.get_mut("sink-uri") {
-            Some(uri) => {
-                *uri = changefeed_config::mask_uri(uri.as_str().unwrap_or_default()).into();
-                json.to_string()
-            }
-            None => value.to_owned(),
-        },
-        Err(_) => value.to_owned(),
-    }
 }
 
 /// The request of resolve_lock.

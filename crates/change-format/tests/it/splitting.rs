@@ -56,3 +56,24 @@ fn columns_left_out_by_a_selector_still_split() {
     let (key, old, new) = (row_key(1), stored(None, Some(1)), stored(None, Some(2)));
     assert!(encoder.unwrap().splits(&change(&key, &old, &new), &mut Vec::new()).unwrap());
 }
+
+#[test]
+fn an_update_of_listed_columns_only_is_told_from_others() {
+    let encoder = encoder(CanalOptions::default());
+    let key = row_key(1);
+    let only = |old: &[u8], new: &[u8], listed: &[&str]| {
+        let listed = |name: &str| listed.contains(&name);
+        let mut scratch = b"kept".to_vec();
+        let only = encoder.changes_only(&change(&key, old, new), listed, &mut scratch).unwrap();
+        assert_eq!(scratch, b"kept");
+        only
+    };
+    let text = table().columns.iter().find(|column| column.id == 6).unwrap().name.l.clone();
+    let (before, after) = (stored(Some("a"), Some(1)), stored(Some("b"), Some(1)));
+    assert!(only(&before, &after, &[&text, "other"]));
+    assert!(!only(&before, &after, &["other"]));
+    assert!(!only(&before, &before, &[&text]), "nothing changes");
+    assert!(!only(&before, &stored(Some("b"), Some(2)), &[&text]), "another column changes, too");
+    assert!(!only(&before, &stored(Some("a"), Some(2)), &["code"]), "the column is unique");
+    assert!(!only(&[], &after, &[&text]) && !only(&before, &[], &[&text]), "no UPDATE");
+}

@@ -168,6 +168,11 @@ pub(super) async fn run(command: ChangefeedCommand, connection: &Connection) -> 
     }
 }
 
+/// What a server calls a keyspace: classic TiCDC says `namespace`.
+fn space_key(item: &Value) -> &'static str {
+    if item.get("namespace").is_some() { "namespace" } else { "keyspace" }
+}
+
 /// `list`.
 async fn list(client: &ApiClient, all: bool) -> Result<(), Failure> {
     let path = if all { "/api/v2/changefeeds?state=all" } else { "/api/v2/changefeeds" };
@@ -181,7 +186,10 @@ async fn list(client: &ApiClient, all: bool) -> Result<(), Failure> {
     ];
     let shown: Vec<Value> = items
         .iter()
-        .map(|item| json!({"id": item["id"], "keyspace": item["keyspace"], "summary": pick(item, &keys)}))
+        .map(|item| {
+            let space = space_key(item);
+            json!({"id": item["id"], space: item[space], "summary": pick(item, &keys)})
+        })
         .collect();
     Ok(print_json(&shown)?)
 }
@@ -197,6 +205,7 @@ async fn query(client: &ApiClient, id: &str, simple: bool) -> Result<(), Failure
     }
     let keys = [
         ("upstream_id", "upstream_id"),
+        ("namespace", "namespace"),
         ("id", "id"),
         ("keyspace", "keyspace"),
         ("sink_uri", "sink_uri"),
@@ -210,6 +219,7 @@ async fn query(client: &ApiClient, id: &str, simple: bool) -> Result<(), Failure
         ("state", "state"),
         ("error", "error"),
         ("creator_version", "creator_version"),
+        ("task_status", "task_status"),
     ];
     let mut info = info;
     if info.get("target_ts").is_none() {

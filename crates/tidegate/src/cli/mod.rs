@@ -16,6 +16,7 @@ use clap::{Args, Subcommand};
 use tikv_client::Security;
 
 pub(crate) use client::ApiClient;
+pub(crate) use tso::now;
 
 use crate::failure::Failure;
 
@@ -103,8 +104,6 @@ pub(crate) async fn run(args: CliArgs) -> Result<(), Failure> {
         }
         Some(CliCommand::Processor(command)) => capture::run_processor(command, connection).await,
         Some(CliCommand::Changefeed(command)) => changefeed::run(command, connection).await,
-        Some(CliCommand::Unsafe(command)) => {
-            unsafe_commands::run(command, &ApiClient::connect(connection).await?).await
-        }
+        Some(CliCommand::Unsafe(command)) => unsafe_commands::run(command, connection).await,
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn run(command: TsoCommand, connection: &Connection) -> Result<
 }
 
 /// The server's timestamp.
-pub(super) async fn now(client: &ApiClient) -> Result<u64, Failure> {
+pub(crate) async fn now(client: &ApiClient) -> Result<u64, Failure> {
     let answer = client.post("/api/v2/tso", &json!({})).await?;
     let part = |key: &str| answer.get(key).and_then(serde_json::Value::as_i64);
     match (part("timestamp"), part("logic_time")) {

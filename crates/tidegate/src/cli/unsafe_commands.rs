@@ -4,9 +4,12 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::Connection;
 use super::client::ApiClient;
 use super::prompt::confirm;
 use crate::failure::Failure;
+use changefeed_config::validate_cluster_id;
+use tikv_client::{EtcdClient, PdClient};
 
 /// `cdc cli unsafe`.
 #[derive(Debug, Subcommand)]
@@ -19,6 +22,15 @@ pub(crate) enum UnsafeCommand {
     },
     /// Delete the service GC safepoint of the captures.
     DeleteServiceGcSafepoint {
+        /// Don't ask.
+        #[arg(long)]
+        no_confirm: bool,
+    },
+    /// Delete all metadata of the captures from PD: every changefeed is lost, and running captures end.
+    Reset {
+        /// Cluster of captures.
+        #[arg(long, default_value = "default", value_name = "string")]
+        cluster_id: String,
         /// Don't ask.
         #[arg(long)]
         no_confirm: bool,
@@ -43,7 +55,16 @@ fn accepted(no_confirm: bool) -> bool {
 }
 
 /// Runs a command.
-pub(super) async fn run(command: UnsafeCommand, client: &ApiClient) -> Result<(), Failure> {
+pub(super) async fn run(command: UnsafeCommand, connection: &Connection) -> Result<(), Failure> {
+    if let UnsafeCommand::Reset { cluster_id, no_confirm } = &command {
+        let pd = connection.pd.as_deref().filter(|pd| !pd.is_empty()).ok_or_else(|| {
+            Failure::new(
+                "[CDC:ErrInvalidServerOption]Empty PD address. Please use --pd to specify PD cluster addresses",
+            )
+        })?;
+        return if accepted(*no_confirm) { reset(pd, cluster_id, connection).await } else { Ok(()) };
+    }
+    let client = &ApiClient::connect(connection).await?;
     match command {
         UnsafeCommand::ShowMetadata { no_confirm } if accepted(no_confirm) => {
             let all = client.get("/api/v2/unsafe/metadata").await?;
@@ -63,5 +84,25 @@ pub(super) async fn run(command: UnsafeCommand, client: &ApiClient) -> Result<()
         }
         _ => {}
     }
+    Ok(())
+}
+
+/// Deletes what a cluster of captures keeps in PD, ends the sessions of its captures, and lets go of old versions of rows.
+/// Works without a capture: it is for clusters whose captures do not start any more.
+async fn reset(pd: &str, cluster_id: &str, connection: &Connection) -> Result<(), Failure> {
+    validate_cluster_id(cluster_id)?;
+    let endpoints: Vec<String> = pd.split(',').map(str::to_owned).collect();
+    let etcd = EtcdClient::new(&endpoints, connection.security()?)?;
+    let base = format!("/tidb/cdc/{cluster_id}/");
+    let captures = etcd.get_prefix(format!("{base}__cdc_meta__/capture/")).await?;
+    etcd.delete_prefix(&base).await?;
+    for capture in captures.kvs.iter().filter(|capture| capture.lease != 0) {
+        etcd.lease_revoke(capture.lease).await?;
+    }
+    let service = format!("ticdc-{cluster_id}-{}", etcd.cluster_id().await?);
+    let pd = PdClient::connect(&endpoints, connection.security()?).await?;
+    // A lifetime of zero takes the entry away.
+    pd.hold_versions(&service, 0, 0).await?;
+    println!("reset and all metadata truncated in PD!");
     Ok(())
 }

@@ -31,6 +31,7 @@ mod real_broker;
 mod recordings;
 mod reference_client;
 mod replay;
+mod secrets;
 mod services;
 mod stack;
 mod standby;

@@ -136,3 +136,89 @@ async fn tables_are_where_the_owner_is() {
     let answer = api.get("/api/v2/processors/feed/x").await;
     assert!(answer.error().contains("CDC:ErrCaptureNotExist"), "{answer:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn top_lists_every_changefeed_once() {
+    let stack = Stack::start().await;
+    let api = stack.api();
+    api.create("running", &api.sink("running"), 0).await;
+    api.create("paused", &api.sink("paused"), 0).await;
+    api.post("/api/v2/changefeeds/paused/pause", &json!({})).await.ok();
+    api.wait_caught_up("running").await;
+    let url = api.url().to_owned();
+    let shown = run(&mut tidegate(&["top", "--once", "--server", &url]), "").await.ok();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[0].starts_with("CHANGEFEED"), "{shown}");
+    assert!(lines[1].starts_with("paused      stopped"), "the furthest behind comes first: {shown}");
+    assert!(lines[2].starts_with("running     normal"), "{shown}");
+    assert_eq!(lines[3..], ["2 changefeeds: 1 normal, 1 stopped"], "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn updates_of_listed_columns_only_are_left_out() {
+    let stack = Stack::start().await;
+    let api = stack.api();
+    let mut client = stack.sql().await;
+    client
+        .query("CREATE TABLE test.t (id INT PRIMARY KEY, seen INT, v INT, u INT UNIQUE)")
+        .await
+        .expect("a table");
+    let rule = json!({"matcher": ["test.*"], "ignore_update_only_columns": ["SEEN", "u", "none"]});
+    let filter = json!({"rules": ["test.*"], "event_filters": [rule]});
+    let body = json!({"changefeed_id": "feed", "sink_uri": api.sink("listed"), "replica_config": {"filter": filter}});
+    api.post("/api/v2/changefeeds", &body).await.ok();
+    for sql in [
+        "INSERT INTO test.t VALUES (1, 1, 1, 1)",
+        "UPDATE test.t SET seen = 2",
+        "UPDATE test.t SET seen = 3, v = 2",
+        "UPDATE test.t SET u = 2",
+        "DELETE FROM test.t",
+    ] {
+        client.query(sql).await.expect(sql);
+    }
+    api.wait_caught_up("feed").await;
+    let sent: Vec<String> = crate::topic::read_all(stack.ports, "listed")
+        .await
+        .iter()
+        .map(|message| serde_json::from_slice::<Value>(&message.value).expect("JSON"))
+        .filter(|value| value["isDdl"] == false && value["type"] != "TIDB_WATERMARK")
+        .map(|value| {
+            format!("{} seen={}", value["type"].as_str().unwrap_or_default(), value["data"][0]["seen"])
+        })
+        .collect();
+    let expected = [
+        "INSERT seen=\"1\"",
+        "UPDATE seen=\"3\"",
+        // A unique key changes: sent whatever is listed, and as the two halves of an UPDATE of a key.
+        "DELETE seen=\"3\"",
+        "INSERT seen=\"3\"",
+        "DELETE seen=\"3\"",
+    ];
+    assert_eq!(sent, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_deletes_what_captures_keep_in_pd() {
+    let stack = Stack::start().await;
+    let api = stack.api();
+    api.create("feed", &api.sink("reset"), 0).await;
+    let cdc = Cdc::new();
+    let pd = format!("--pd=http://127.0.0.1:{}", stack.ports.pd);
+    let ended = cdc.run(&["cli", "unsafe", "reset", "--no-confirm"], "").await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    assert!(ended.stderr.contains("[CDC:ErrInvalidServerOption]Empty PD address"), "{ended:?}");
+    let asked = cdc.run(&["cli", "unsafe", "reset", &pd], "n\n").await.ok();
+    assert!(asked.contains("use it at your own risk [Y/N]") && !asked.contains("truncated"), "{asked}");
+    assert_eq!(api.get("/api/v2/changefeeds").await.ok()["total"], 1);
+    let done = cdc.run(&["cli", "unsafe", "reset", &pd, "--no-confirm"], "").await.ok();
+    assert_eq!(done, "reset and all metadata truncated in PD!\n");
+    // The session ends with its lease; a new one finds nothing.
+    let look = async || {
+        let answer = api.get("/api/v2/changefeeds").await;
+        match answer.status {
+            200 if answer.json()["total"] == 0 => Ok(()),
+            _ => Err(answer.text),
+        }
+    };
+    until("a new owner without changefeeds", crate::api::CATCH_UP, look).await;
+}
