@@ -19,6 +19,7 @@ mod demo;
 mod disk_full;
 mod life_cycle;
 mod load;
+mod openapi;
 mod operations;
 mod peer;
 mod programs;
