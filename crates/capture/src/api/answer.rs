@@ -24,6 +24,9 @@ const CLIENT_ERRORS: [&str; 14] = [
     "CDC:ErrActiveActiveTSOIndexIncompatible",
 ];
 
+/// Longest reason of the framework that is passed on, bytes.
+const MAX_REASON_BYTES: usize = 4 << 10;
+
 /// JSON as Go writes it: `<`, `>`, `&` and line separators escaped.
 pub(crate) fn go_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -56,6 +59,33 @@ pub(crate) fn compact<T: Serialize>(value: &T) -> Response {
 /// 200 with JSON indented by four spaces.
 pub(crate) fn indented<T: Serialize>(value: &T) -> Response {
     json(StatusCode::OK, go_json(&pretty(value)))
+}
+
+/// 200 with a document that is the same text as its file: indented by two spaces, nothing escaped.
+pub(crate) fn document(value: &serde_json::Value) -> Response {
+    json(StatusCode::OK, format!("{value:#}\n"))
+}
+
+/// Requests that the framework refuses before a handler sees them (a body that is too large, a query or a path that is
+/// not text) are answered in the form of all other errors.
+pub(crate) async fn of_framework(response: Response) -> Response {
+    let status = response.status();
+    let refused = matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE);
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !refused || is_json {
+        return response;
+    }
+    let reason = match axum::body::to_bytes(response.into_body(), MAX_REASON_BYTES).await {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => status.to_string(),
+    };
+    let error = FeedError::new("CDC:ErrAPIInvalidParam", format!("invalid api parameter: {reason}"));
+    let mut response = ApiError(error).into_response();
+    *response.status_mut() = status;
+    response
 }
 
 /// JSON indented by four spaces.

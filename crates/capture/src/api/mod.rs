@@ -5,7 +5,10 @@ mod captures;
 mod changefeeds;
 mod forward;
 mod models;
+mod openapi;
 mod placement;
+mod routes;
+mod shapes;
 mod system;
 mod tables;
 mod why;
@@ -15,12 +18,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
 use jiff::tz::TimeZone;
 
 use crate::config::{BuildInfo, SetLogLevel};
 use crate::election::Membership;
 use crate::metrics::Metrics;
+use routes::Place;
 
 /// Path that every route of the API is below.
 const BASE: &str = "/api/v2";
@@ -54,47 +57,18 @@ pub(crate) type Shared = Arc<ApiState>;
 
 /// Every route.
 pub(crate) fn router(state: Shared) -> Router {
-    let owned = Router::new()
-        .route("/changefeeds", get(changefeeds::list).post(changefeeds::create))
-        .route(
-            "/changefeeds/{id}",
-            get(changefeeds::query).put(changefeeds::update).delete(changefeeds::remove),
-        )
-        .route("/changefeeds/{id}/pause", post(changefeeds::pause))
-        .route("/changefeeds/{id}/resume", post(changefeeds::resume))
-        .route("/changefeeds/{id}/status", get(changefeeds::status))
-        .route("/changefeeds/{id}/synced", get(changefeeds::synced))
-        .route("/changefeeds/{id}/meta_info", get(changefeeds::query))
-        .route("/changefeeds/{id}/why", get(why::why))
-        .route("/changefeeds/{id}/memory", get(why::memory))
-        .route("/changefeeds/{id}/tables", get(placement::tables))
-        .route("/changefeeds/{id}/get_dispatcher_count", get(placement::dispatcher_count))
-        .route("/changefeeds/{id}/move_table", post(placement::move_table))
-        .route("/changefeeds/{id}/move_split_table", post(placement::move_table))
-        .route("/changefeeds/{id}/split_table_by_region_count", post(placement::split_table))
-        .route("/changefeeds/{id}/merge_table", post(placement::split_table))
-        .route("/captures/{id}/drain", post(placement::drain))
-        .route("/processors", get(captures::processors))
-        .route("/processors/{changefeed}/{capture}", get(placement::processor))
-        .route("/verify_table", post(tables::verify))
-        .route("/get_all_tables", post(tables::verify))
-        .route("/owner/resign", post(captures::resign))
-        .route("/unsafe/service_gc_safepoint", axum::routing::delete(system::delete_service_gc_safepoint))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&state), forward::to_owner));
-    let api = Router::new()
-        .route("/status", get(system::status))
-        .route("/health", get(system::health))
-        .route("/captures", get(captures::list))
-        .route("/tso", post(system::tso))
-        .route("/log", post(system::log))
-        .route("/unsafe/metadata", get(system::metadata))
-        .route("/unsafe/resolve_lock", post(system::resolve_lock))
-        .merge(owned);
-    Router::new()
-        .nest(BASE, api)
-        .route("/status", get(system::status))
-        .route("/metrics", get(system::metrics))
+    let (mut owned, mut any, mut root) = (Router::new(), Router::new(), Router::new());
+    for route in routes::routes() {
+        match route.place {
+            Place::Owner => owned = owned.route(route.path, route.handler),
+            Place::Any => any = any.route(route.path, route.handler),
+            Place::Root => root = root.route(route.path, route.handler),
+        }
+    }
+    let owned = owned.route_layer(middleware::from_fn_with_state(Arc::clone(&state), forward::to_owner));
+    root.nest(BASE, any.merge(owned))
         .fallback(answer::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(answer::of_framework))
         .with_state(state)
 }

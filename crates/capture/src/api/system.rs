@@ -16,6 +16,9 @@ use super::models::mask_stored;
 /// Locks younger than this are left alone by `resolve_lock` when no ts is given.
 const LOCK_AGE_MS: u64 = 60_000;
 
+/// Content type of the metrics.
+pub(super) const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// Status of the process.
 #[derive(Serialize)]
 struct Status {
@@ -89,8 +92,7 @@ pub(crate) async fn log(Extract(state): Extract<Shared>, bytes: Bytes) -> ApiRes
 
 /// GET /metrics.
 pub(crate) async fn metrics(Extract(state): Extract<Shared>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], state.metrics.text()).into_response()
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], state.metrics.text()).into_response()
 }
 
 /// A key of the metadata.

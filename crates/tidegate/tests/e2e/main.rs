@@ -24,6 +24,7 @@ mod life_cycle;
 mod link;
 mod link_faults;
 mod load;
+mod openapi;
 mod operations;
 mod peer;
 mod programs;
