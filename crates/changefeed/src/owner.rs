@@ -210,7 +210,12 @@ impl Owner {
         config: &ReplicaConfig,
         start_ts: u64,
     ) -> Result<TableLists, FeedError> {
-        let ts = if start_ts == 0 { self.now().await? } else { start_ts };
+        let now = self.now().await?;
+        if start_ts > now {
+            let message = format!("start_ts {start_ts} is in the future: PD is at {now}");
+            return Err(FeedError::new("CDC:ErrAPIInvalidParam", message));
+        }
+        let ts = if start_ts == 0 { now } else { start_ts };
         let schema = load_schema(&self.context.tikv, ts).await?;
         list_tables(&schema, config)
     }
