@@ -58,7 +58,7 @@ impl Pipeline {
             sorter: SorterFacts {
                 memory_bytes: stats.bytes_in_memory,
                 disk_bytes: stats.bytes_on_disk,
-                refused: self.refused.as_ref().map(|(error, since)| (error.to_string(), since.elapsed())),
+                refused: self.intake.refused().map(|(error, since)| (error.to_string(), since.elapsed())),
             },
         }
     }

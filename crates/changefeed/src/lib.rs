@@ -16,6 +16,7 @@ mod feed;
 mod gc;
 mod held_back;
 mod inquiry;
+mod intake;
 mod memory;
 mod metadata;
 mod metrics;
@@ -33,6 +34,7 @@ mod source;
 mod table;
 mod tables;
 mod tikv_source;
+mod watermark;
 mod why;
 mod worker;
 

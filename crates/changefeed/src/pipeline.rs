@@ -4,8 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use change_format::encode_watermark;
-use event_sorter::{SorterError, UntilWritable};
 use tidb_schema::{DdlEffect, TableVersion};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,22 +12,19 @@ use tracing::{debug, info};
 use crate::FeedError;
 use crate::barrier::{Barriers, Concern, DdlKey};
 use crate::ddl_tracker::{DDL_JOB_TABLE_ID, DdlTracker};
-use crate::encode::unix_ms;
 use crate::inquiry::Question;
+use crate::intake::Intake;
 use crate::progress::{Batch, Shipment};
 use crate::signal::{DDL_SLOT, WATERMARK_SLOT};
 use crate::source::{Source, SourceEvent};
 use crate::table::{Run, TablePipe};
+use crate::watermark::Watermarks;
 use crate::worker::WorkerPool;
 
 /// Source events that are handled before progress is looked at.
 const EVENTS_PER_TURN: usize = 256;
 /// How often progress is reported when nothing happens.
 const IDLE_TURN: Duration = Duration::from_millis(500);
-/// Longest pause of the intake in which rows go out that would be written to disk otherwise.
-const PACE_LIMIT: Duration = Duration::from_millis(200);
-/// After a pause in which too few rows went out, the next one comes no sooner than this.
-const PACE_AGAIN: Duration = Duration::from_secs(2);
 /// Old schema versions are dropped after this many.
 const VERSIONS_KEPT: usize = 64;
 
@@ -105,42 +100,18 @@ pub(crate) struct Pipeline {
     pub(crate) sending: Option<(DdlKey, Arc<Batch>)>,
     /// When the checkpoint moved last.
     pub(crate) checkpoint_since: Instant,
-    /// Set while the sorter is full: no events are taken.
-    room: Option<UntilWritable>,
-    /// Set while rows go out that would be written to disk otherwise: no events are taken until then.
-    pace: Option<(UntilWritable, tokio::time::Instant)>,
-    /// No pause of that kind before.
-    pace_after: Instant,
-    /// Why the sorter is full and can't write, and since when.
-    pub(crate) refused: Option<(SorterError, Instant)>,
-    /// The watermark that is on its way.
-    watermark: Option<Arc<Batch>>,
+    /// Whether events are taken.
+    pub(crate) intake: Intake,
+    /// Watermarks.
+    watermarks: Watermarks,
     /// The question to the brokers whether they are back.
     probe: Option<tokio::task::JoinHandle<()>>,
-    /// The last watermark and when it was sent.
-    last_watermark: (u64, Instant),
     /// Changes after this ts are not wanted; `u64::MAX` for all.
     pub(crate) target_ts: u64,
     /// Number of the next subscription.
     next_generation: u64,
     /// Where reports go.
     report: watch::Sender<Report>,
-}
-
-/// Waits for room in the sorter, if that is waited for.
-async fn room(until: &mut Option<UntilWritable>) -> Result<(), SorterError> {
-    match until {
-        Some(until) => until.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until rows have gone out, if that is waited for; false if it takes too long.
-async fn lighter(pace: &mut Option<(UntilWritable, tokio::time::Instant)>) -> bool {
-    match pace {
-        Some((until, deadline)) => tokio::time::timeout_at(*deadline, until).await.is_ok(),
-        None => std::future::pending().await,
-    }
 }
 
 impl Pipeline {
@@ -168,13 +139,9 @@ impl Pipeline {
             barriers: Barriers::default(),
             sending: None,
             checkpoint_since: Instant::now(),
-            room: None,
-            pace: None,
-            pace_after: Instant::now(),
-            refused: None,
-            watermark: None,
+            intake: Intake::new(),
+            watermarks: Watermarks::new(start_ts),
             probe: None,
-            last_watermark: (start_ts, Instant::now()),
             target_ts: if target_ts == 0 { u64::MAX } else { target_ts },
             next_generation: 0,
             report,
@@ -201,6 +168,7 @@ impl Pipeline {
         let mut events = Vec::with_capacity(EVENTS_PER_TURN);
         let signal = Arc::clone(&self.run.signal);
         loop {
+            let takes_events = self.intake.is_open();
             tokio::select! {
                 () = stop.cancelled() => return Ok(End::Stopped),
                 () = signal.wait() => {}
@@ -208,24 +176,19 @@ impl Pipeline {
                     self.answer(question);
                     continue;
                 }
-                outcome = room(&mut self.room) => self.note_room(outcome),
-                lighter = lighter(&mut self.pace) => self.note_pace(lighter),
-                count = self.events.recv_many(&mut events, EVENTS_PER_TURN), if self.takes_events() => {
+                end = self.intake.pause() => self.intake.note(end),
+                count = self.events.recv_many(&mut events, EVENTS_PER_TURN), if takes_events => {
                     if count == 0 {
                         return Err(FeedError::new("CDC:ErrPipelineClosed", "the change source ended"));
                     }
                     for event in events.drain(..) {
                         self.take(event)?;
                     }
-                    self.look_for_room();
-                    self.look_for_pace();
+                    self.intake.look(&self.run.sorter);
                 }
                 () = tokio::time::sleep(IDLE_TURN) => {}
             }
-            if self.refused.is_some() && self.room.is_none() {
-                // The sorter tries again by itself; so is this looked at again in each turn.
-                self.look_for_room();
-            }
+            self.intake.look_again(&self.run.sorter);
             if let Some(error) = signal.take_error() {
                 return Err(error);
             }
@@ -234,50 +197,6 @@ impl Pipeline {
                 return Ok(End::Finished);
             }
         }
-    }
-
-    /// True unless the sorter is full, or about to write rows that are on their way out.
-    fn takes_events(&self) -> bool {
-        self.room.is_none() && self.refused.is_none() && self.pace.is_none()
-    }
-
-    /// Pauses the intake while rows go out fast enough: written to disk and read back, they would cost more than the
-    /// store does that holds them a moment longer. Rows that can't go out, because their region is still being
-    /// scanned or the sink is slow, are not waited for.
-    fn look_for_pace(&mut self) {
-        if self.takes_events() && self.run.sorter.is_heavy() && Instant::now() >= self.pace_after {
-            self.pace = Some((self.run.sorter.until_light(), tokio::time::Instant::now() + PACE_LIMIT));
-        }
-    }
-
-    /// A pause of the intake is over.
-    fn note_pace(&mut self, lighter: bool) {
-        self.pace = None;
-        if !lighter {
-            self.pace_after = Instant::now() + PACE_AGAIN;
-        }
-    }
-
-    /// Takes no further events until the sorter has room for them.
-    fn look_for_room(&mut self) {
-        let until = self.run.sorter.until_writable();
-        match until.outcome() {
-            Some(outcome) => self.note_room(outcome),
-            None => self.room = Some(until),
-        }
-    }
-
-    /// The sorter has room, or can't make any. A disk that refuses rows ends nothing: they stay in memory, streams are
-    /// not read meanwhile, and what is in order goes out.
-    fn note_room(&mut self, outcome: Result<(), SorterError>) {
-        self.room = None;
-        self.refused = match outcome {
-            Ok(()) => None,
-            Err(error) => {
-                let since = self.refused.as_ref().map_or_else(Instant::now, |(_, since)| *since);
-                Some((error, since))
-            }
-        };
     }
 
     /// Everything up to here was delivered.
@@ -296,7 +215,7 @@ impl Pipeline {
                 ),
             )
         });
-        sink.or_else(|| self.refused.as_ref().map(|(error, _)| FeedError::from(error.clone())))
+        sink.or_else(|| self.intake.refused().map(|(error, _)| FeedError::from(error.clone())))
     }
 
     /// True if rows of this version of a table are wanted.
@@ -535,7 +454,10 @@ impl Pipeline {
         if checkpoint > previous {
             self.checkpoint_since = Instant::now();
         }
-        self.send_watermark(checkpoint);
+        let is_final = checkpoint >= self.target_ts;
+        if let Err(error) = self.watermarks.advance(checkpoint, is_final, &self.run) {
+            self.run.signal.fail(error);
+        }
         let report = Report {
             checkpoint_ts: checkpoint,
             resolved_ts: self.ddl.resolved_ts().max(checkpoint),
@@ -550,36 +472,5 @@ impl Pipeline {
             changed
         });
         checkpoint
-    }
-
-    /// Tells consumers how far the changefeed has got. One watermark at a time: the next carries the newest ts.
-    fn send_watermark(&mut self, checkpoint: u64) {
-        let (last, at) = self.last_watermark;
-        if !self.run.settings.canal.enable_tidb_extension || checkpoint <= last {
-            return;
-        }
-        let free = self.watermark.as_ref().is_none_or(|batch| batch.is_done());
-        let is_time = free && at.elapsed() >= self.run.watermark_interval;
-        // The last one, at the target, can't wait for its time: there is no later turn.
-        if !is_time && checkpoint < self.target_ts {
-            return;
-        }
-        let mut value = encode_watermark(checkpoint, unix_ms());
-        if let Err(error) = self.run.settings.compress(&mut value) {
-            return self.run.signal.fail(error);
-        }
-        let signal = Arc::clone(&self.run.signal);
-        let mut shipment = Shipment::open(WATERMARK_SLOT, checkpoint, checkpoint, signal);
-        for (topic, partitions) in self.run.sink.topics() {
-            let topic = Arc::from(topic);
-            for partition in 0..partitions {
-                let parcel = shipment.add(&topic, partition, value.len());
-                if let Err(error) = self.run.sink.send(&topic, partition, None, &value, parcel) {
-                    return self.run.signal.fail(error);
-                }
-            }
-        }
-        self.watermark = Some(shipment.seal(&self.run.quota));
-        self.last_watermark = (checkpoint, Instant::now());
     }
 }

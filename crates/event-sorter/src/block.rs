@@ -1,8 +1,9 @@
-//! Blocks of a run: rows, compressed together, with a checksum.
+//! Blocks of a run: rows with a checksum, compressed together where that makes them smaller.
 //!
 //! ```text
-//! block  := raw length u32 LE | stored length u32 LE | crc32c u32 LE | stored bytes (lz4)
-//!           (the checksum is over the stored bytes, then the raw length)
+//! block  := raw length u32 LE | stored length u32 LE | crc32c u32 LE | stored bytes
+//!           (lz4 if they are fewer than the raw bytes, those themselves otherwise;
+//!           the checksum is over the stored bytes, then the raw length)
 //! row    := commit ts u64 LE | start ts u64 LE | key, value, old value lengths u32 LE each | key | value | old value
 //! ```
 
@@ -28,15 +29,60 @@ pub(crate) fn append_row(row: &SortedRow, raw: &mut Vec<u8>) {
     }
 }
 
-/// Appends a finished block to `file` and returns its length.
-pub(crate) fn seal(raw: &[u8], file: &mut Vec<u8>) -> usize {
-    let stored = lz4_flex::block::compress(raw);
-    file.reserve(HEADER + stored.len());
-    file.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    file.extend_from_slice(&(stored.len() as u32).to_le_bytes());
-    file.extend_from_slice(&checksum(&stored, raw.len() as u32).to_le_bytes());
-    file.extend_from_slice(&stored);
-    HEADER + stored.len()
+/// Blocks that are stored as they are after one that hardly got smaller, before the next attempt: rows of one table
+/// are alike, and an attempt costs more than to write the bytes.
+const RAW_AFTER_FAILURE: u32 = 15;
+/// An attempt must save at least the raw length divided by this: reading has to decompress, too.
+const LEAST_SAVING: usize = 8;
+
+/// Seals blocks where they lie in the buffer that goes to the file.
+#[derive(Default)]
+pub(crate) struct Sealer {
+    /// Blocks left that are stored as they are.
+    raw_left: u32,
+    /// Where blocks are compressed.
+    scratch: Vec<u8>,
+}
+
+impl Sealer {
+    /// Begins a block at the end of `file`; rows are then appended to it.
+    pub(crate) fn begin(file: &mut Vec<u8>) -> usize {
+        let start = file.len();
+        file.extend_from_slice(&[0; HEADER]);
+        start
+    }
+
+    /// Ends the block that began at `start` and returns its length with the header.
+    pub(crate) fn seal(&mut self, file: &mut Vec<u8>, start: usize) -> usize {
+        let body = start + HEADER;
+        let raw_len = file.len().saturating_sub(body);
+        if self.raw_left > 0 {
+            self.raw_left -= 1;
+        } else if let Some(raw) = file.get(body..)
+            && let Some(compressed) = Self::compress(raw, &mut self.scratch)
+        {
+            file.truncate(body);
+            file.extend_from_slice(compressed);
+        } else {
+            self.raw_left = RAW_AFTER_FAILURE;
+        }
+        let crc = checksum(file.get(body..).unwrap_or_default(), raw_len as u32);
+        let stored_len = file.len().saturating_sub(body);
+        let header = [raw_len as u32, stored_len as u32, crc];
+        if let Some(place) = file.get_mut(start..body) {
+            for (place, number) in place.chunks_exact_mut(4).zip(header) {
+                place.copy_from_slice(&number.to_le_bytes());
+            }
+        }
+        HEADER + stored_len
+    }
+
+    /// The compressed bytes, if they are few enough.
+    fn compress<'a>(raw: &[u8], scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        scratch.resize(lz4_flex::block::get_maximum_output_size(raw.len()).max(scratch.len()), 0);
+        let length = lz4_flex::block::compress_into(raw, scratch).ok()?;
+        (length + raw.len() / LEAST_SAVING < raw.len()).then(|| scratch.get(..length)).flatten()
+    }
 }
 
 /// Checksum of a block.
@@ -44,8 +90,9 @@ fn checksum(stored: &[u8], raw_len: u32) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(stored), &raw_len.to_le_bytes())
 }
 
-/// Checks and decompresses a block.
-pub(crate) fn open(mut block: &[u8]) -> Result<Vec<u8>, &'static str> {
+/// Checks a block; returns its raw bytes behind a header or nothing, and how many bytes that header has.
+pub(crate) fn open(stored: Vec<u8>) -> Result<(Vec<u8>, usize), &'static str> {
+    let mut block = stored.as_slice();
     if block.len() < HEADER {
         return Err("truncated header");
     }
@@ -58,7 +105,11 @@ pub(crate) fn open(mut block: &[u8]) -> Result<Vec<u8>, &'static str> {
     if checksum(block, raw_len) != crc {
         return Err("checksum mismatch");
     }
-    lz4_flex::block::decompress(block, raw_len as usize).map_err(|_| "undecodable block")
+    if stored_len == raw_len as usize {
+        return Ok((stored, HEADER));
+    }
+    let raw = lz4_flex::block::decompress(block, raw_len as usize).map_err(|_| "undecodable block")?;
+    Ok((raw, 0))
 }
 
 /// Cuts the raw bytes of a block into rows, which are slices of it.
@@ -84,52 +135,105 @@ pub(crate) fn rows(mut raw: Bytes) -> Result<Vec<SortedRow>, &'static str> {
 mod tests {
     use super::*;
 
-    /// A block with two rows, and the rows.
-    fn sample() -> (Vec<u8>, Vec<SortedRow>) {
-        let written = vec![
+    /// Two rows, the second one with this value.
+    fn two_rows(value: Vec<u8>) -> Vec<SortedRow> {
+        vec![
             SortedRow { key: Bytes::from_static(b"key"), start_ts: 1, commit_ts: 2, ..SortedRow::default() },
             SortedRow {
                 key: Bytes::from_static(b"other"),
-                value: Bytes::from(vec![9; 1000]),
+                value: Bytes::from(value),
                 old_value: Bytes::from_static(b"x"),
                 start_ts: u64::MAX,
                 commit_ts: 0,
             },
-        ];
-        let mut raw = Vec::new();
-        written.iter().for_each(|row| append_row(row, &mut raw));
+        ]
+    }
+
+    /// Bytes that don't compress.
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        };
+        std::iter::repeat_with(next).take(count).collect()
+    }
+
+    /// A file with one block.
+    fn sealed(rows: &[SortedRow], sealer: &mut Sealer) -> Vec<u8> {
         let mut file = Vec::new();
-        assert_eq!(seal(&raw, &mut file), file.len());
-        (file, written)
+        let start = Sealer::begin(&mut file);
+        rows.iter().for_each(|row| append_row(row, &mut file));
+        assert_eq!(sealer.seal(&mut file, start), file.len());
+        file
+    }
+
+    /// Opens a block and cuts it into rows.
+    fn read(file: &[u8]) -> Result<Vec<SortedRow>, &'static str> {
+        let (raw, skip) = open(file.to_vec())?;
+        rows(Bytes::from(raw).slice(skip..))
+    }
+
+    /// A block that compresses, and one that does not.
+    fn samples() -> [(Vec<u8>, Vec<SortedRow>); 2] {
+        [vec![9; 1000], noise(1000)].map(|value| {
+            let rows = two_rows(value);
+            (sealed(&rows, &mut Sealer::default()), rows)
+        })
     }
 
     #[test]
     fn a_block_reads_back_as_written() {
-        let (file, written) = sample();
-        assert_eq!(rows(Bytes::from(open(&file).unwrap())).unwrap(), written);
+        for (file, written) in samples() {
+            assert_eq!(read(&file).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn blocks_that_do_not_get_smaller_are_stored_as_they_are() {
+        let [(small, _), (large, rows)] = samples();
+        assert!(small.len() < 200, "{}", small.len());
+        let raw: usize = rows.iter().map(|row| ROW_HEADER + row.payload()).sum();
+        assert_eq!(large.len(), HEADER + raw);
+    }
+
+    #[test]
+    fn compression_is_tried_again_after_some_blocks() {
+        let mut sealer = Sealer::default();
+        sealed(&two_rows(noise(1000)), &mut sealer);
+        let compressible = two_rows(vec![9; 1000]);
+        let lengths: Vec<_> =
+            (0..=RAW_AFTER_FAILURE).map(|_| sealed(&compressible, &mut sealer).len()).collect();
+        let (last, before) = lengths.split_last().unwrap();
+        assert!(before.iter().all(|&length| length > 1000), "{lengths:?}");
+        assert!(*last < 200, "{lengths:?}");
     }
 
     #[test]
     fn damaged_blocks_are_refused() {
-        let (file, _) = sample();
-        for at in 0..file.len() {
-            let mut damaged = file.clone();
-            damaged[at] ^= 0x10;
-            let outcome = open(&damaged).and_then(|raw| rows(Bytes::from(raw)));
-            assert!(outcome.is_err(), "byte {at}");
-        }
-        for length in 0..file.len() {
-            assert!(open(&file[..length]).is_err(), "length {length}");
+        for (file, _) in samples() {
+            for at in 0..file.len() {
+                let mut damaged = file.clone();
+                damaged[at] ^= 0x10;
+                assert!(read(&damaged).is_err(), "byte {at}");
+            }
+            for length in 0..file.len() {
+                assert!(read(&file[..length]).is_err(), "length {length}");
+            }
         }
     }
 
     #[test]
     fn truncated_rows_are_refused() {
-        let (file, _) = sample();
-        let raw = open(&file).unwrap();
-        let first = ROW_HEADER + 3;
-        for length in (1..raw.len()).filter(|&length| length != first) {
-            assert!(rows(Bytes::copy_from_slice(&raw[..length])).is_err(), "length {length}");
+        for (file, _) in samples() {
+            let (raw, skip) = open(file).unwrap();
+            let raw = &raw[skip..];
+            let first = ROW_HEADER + 3;
+            for length in (1..raw.len()).filter(|&length| length != first) {
+                assert!(rows(Bytes::copy_from_slice(&raw[..length])).is_err(), "length {length}");
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Sorted runs: in memory while they are being written, on disk afterwards.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
 use crate::account::Held;
-use crate::block;
+use crate::block::{self, HEADER, Sealer};
 use crate::error::SorterError;
 use crate::files::SpillFile;
 use crate::quota::{MemoryQuota, Stage};
@@ -14,6 +15,8 @@ use crate::segment::Segment;
 
 /// Raw bytes after which a block is sealed. A larger row gets a block of its own.
 const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes that are collected before they are handed to the system.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Where a block is and which rows it holds.
 #[derive(Clone, Copy, Debug)]
@@ -36,35 +39,60 @@ pub(crate) struct DiskRun {
     rows: usize,
 }
 
-/// Writes the rows of `segment` to the end of a file.
-///
-/// `offset` is the length of the file and is moved on.
-pub(crate) fn write_run(
-    segment: &Segment,
-    spill: &Arc<SpillFile>,
-    file: &mut impl Write,
-    offset: &mut u64,
-) -> Result<DiskRun, SorterError> {
-    let mut run = DiskRun { file: Arc::clone(spill), blocks: Vec::new(), rows: 0 };
-    let mut raw = Vec::with_capacity(BLOCK_BYTES);
-    let mut first = 0;
-    let mut sealed = Vec::new();
-    while let Some(row) = segment.get(run.rows) {
-        block::append_row(row, &mut raw);
-        run.rows += 1;
-        if raw.len() < BLOCK_BYTES && segment.get(run.rows).is_some() {
-            continue;
-        }
-        sealed.clear();
-        let length = block::seal(&raw, &mut sealed);
-        raw.clear();
-        file.write_all(&sealed).map_err(|error| SorterError::io(spill.path(), error))?;
-        run.blocks.push(BlockEntry { offset: *offset, length: length as u32, first });
-        first = run.rows;
-        *offset += length as u64;
-        spill.grew(length as u64);
+/// Writes runs to one file. Rows are copied once, into the bytes that are handed to the system.
+pub(crate) struct RunWriter {
+    /// The file, as readers know it.
+    spill: Arc<SpillFile>,
+    /// The file, as it is written.
+    file: File,
+    /// Bytes that were not handed to the system.
+    pending: Vec<u8>,
+    /// Length of the file with them.
+    length: u64,
+    /// Compresses blocks.
+    sealer: Sealer,
+}
+
+impl RunWriter {
+    /// A writer of an empty file.
+    pub(crate) fn new(spill: Arc<SpillFile>, file: File) -> Self {
+        let pending = Vec::with_capacity(WRITE_BYTES + 2 * BLOCK_BYTES);
+        Self { spill, file, pending, length: 0, sealer: Sealer::default() }
     }
-    Ok(run)
+
+    /// Length of the file, with what was not flushed.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends the rows of a segment. They can be read after the next flush.
+    pub(crate) fn write(&mut self, segment: &Segment) -> Result<DiskRun, SorterError> {
+        let mut run = DiskRun { file: Arc::clone(&self.spill), blocks: Vec::new(), rows: 0 };
+        while segment.get(run.rows).is_some() {
+            let (start, first) = (Sealer::begin(&mut self.pending), run.rows);
+            while let Some(row) = segment.get(run.rows)
+                && self.pending.len() - start < HEADER + BLOCK_BYTES
+            {
+                block::append_row(row, &mut self.pending);
+                run.rows += 1;
+            }
+            let length = self.sealer.seal(&mut self.pending, start);
+            run.blocks.push(BlockEntry { offset: self.length, length: length as u32, first });
+            self.length += length as u64;
+            self.spill.grew(length as u64);
+            if self.pending.len() >= WRITE_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(run)
+    }
+
+    /// Hands everything to the system.
+    pub(crate) fn flush(&mut self) -> Result<(), SorterError> {
+        self.file.write_all(&self.pending).map_err(|error| SorterError::io(self.spill.path(), error))?;
+        self.pending.clear();
+        Ok(())
+    }
 }
 
 /// Where the rows of a run are.
@@ -222,8 +250,9 @@ impl DiskRun {
         let stored = self.file.read(entry.offset, entry.length as usize)?;
         let corrupt =
             |reason| SorterError::Corrupt { path: self.file.path().to_owned(), offset: entry.offset, reason };
-        let raw = block::open(&stored).map_err(corrupt)?;
-        let mut rows = VecDeque::from(block::rows(quota.own(Stage::Sorter, raw)).map_err(corrupt)?);
+        let (raw, skip) = block::open(stored).map_err(corrupt)?;
+        let raw = quota.own(Stage::Sorter, raw).split_off(skip);
+        let mut rows = VecDeque::from(block::rows(raw).map_err(corrupt)?);
         let end = self.blocks.get(at).map_or(self.rows, |block| block.first);
         if rows.len() != end - entry.first {
             return Err(corrupt("wrong number of rows"));

@@ -5,8 +5,6 @@
 //! free. Rows stay readable while they are written.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,9 +13,9 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::account::Account;
 use crate::error::SorterError;
-use crate::files::{SpillDir, SpillFile};
+use crate::files::SpillDir;
 use crate::quota::{CRITICAL_SHARE, HIGH_SHARE};
-use crate::run::{DiskRun, write_run};
+use crate::run::{DiskRun, RunWriter};
 use crate::table::Table;
 
 /// Spilling starts above this share of the sorter's own limit...
@@ -27,8 +25,6 @@ const STOP_SHARE: f64 = 0.4;
 /// Under pressure from others (the quota is high), less than this share of the own limit is not worth a file, until
 /// the pressure is critical: few small rows may keep many large frames in memory.
 const WORTH_SHARE: f64 = 1.0 / 16.0;
-/// Bytes that are collected before a write.
-const WRITE_BUFFER: usize = 1 << 20;
 /// Bytes after which finished runs are handed over, so that their memory is free before the whole file is written.
 const HAND_OVER_BYTES: u64 = 8 << 20;
 /// Pause after a failed attempt.
@@ -188,39 +184,34 @@ impl Spiller {
             return Ok(0);
         }
         let (spill, file) = self.dir.create()?;
-        let mut writer = BufWriter::with_capacity(WRITE_BUFFER, file);
+        let mut writer = RunWriter::new(spill, file);
         let mut written = Written::default();
         for table in victims {
             let Some(todo) = table.start_spill(self.next_run.fetch_add(1, Ordering::Relaxed)) else {
                 continue;
             };
-            let run = write_run(&todo.segment, &spill, &mut writer, &mut written.offset)?;
+            let run = writer.write(&todo.segment)?;
             drop(todo.segment);
             written.runs.push((table, todo.run, run));
-            if written.offset - written.handed_over >= HAND_OVER_BYTES {
-                self.hand_over(&spill, &mut writer, &mut written)?;
+            if writer.length() - written.handed_over >= HAND_OVER_BYTES {
+                self.hand_over(&mut writer, &mut written)?;
             }
         }
-        self.hand_over(&spill, &mut writer, &mut written)?;
+        self.hand_over(&mut writer, &mut written)?;
         Ok(written.count)
     }
 
     /// Makes written runs readable and frees their rows.
-    fn hand_over(
-        &self,
-        spill: &SpillFile,
-        writer: &mut BufWriter<File>,
-        written: &mut Written,
-    ) -> Result<(), SorterError> {
-        writer.flush().map_err(|error| SorterError::io(spill.path(), error))?;
+    fn hand_over(&self, writer: &mut RunWriter, written: &mut Written) -> Result<(), SorterError> {
+        writer.flush()?;
         // Counted before memory is given back: who waits for the memory sees what was written.
         self.runs_written.fetch_add(written.runs.len() as u64, Ordering::SeqCst);
-        self.bytes_written.fetch_add(written.offset - written.handed_over, Ordering::SeqCst);
+        self.bytes_written.fetch_add(writer.length() - written.handed_over, Ordering::SeqCst);
         for (table, id, run) in written.runs.drain(..) {
             table.finish_spill(id, run);
             written.count += 1;
         }
-        written.handed_over = written.offset;
+        written.handed_over = writer.length();
         Ok(())
     }
 }
@@ -228,9 +219,7 @@ impl Spiller {
 /// Progress in one spill file.
 #[derive(Default)]
 struct Written {
-    /// Length of the file.
-    offset: u64,
-    /// Length at the last hand-over.
+    /// Length of the file at the last hand-over.
     handed_over: u64,
     /// Runs not handed over yet.
     runs: Vec<(Arc<Table>, u64, DiskRun)>,
