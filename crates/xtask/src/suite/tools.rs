@@ -14,7 +14,7 @@ struct Tool {
 }
 
 /// Everything that the suite starts, besides cargo.
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 13] = [
     Tool {
         probe: "cc --version",
         packages: "build-essential",
@@ -38,10 +38,18 @@ const TOOLS: [Tool; 12] = [
     Tool { probe: "docker-compose version", packages: "docker-compose", purpose: "checks the compose file" },
     Tool { probe: "java -version", packages: "default-jre-headless", purpose: "runs the original Kafka" },
     Tool { probe: "mvn --version", packages: "maven", purpose: "fetches the original Kafka" },
+    Tool {
+        probe: "python3 -m ensurepip --version",
+        packages: "python3-venv",
+        purpose: "installs the tool that checks the API against its description",
+    },
     Tool { probe: "openssl version", packages: "openssl", purpose: "makes certificates for its listeners" },
 ];
 
-/// Makes sure that every tool and every Node package is there.
+/// Folder with the list of Python packages that the tests need; they are installed beside it.
+const PYTHON_FOLDER: &str = "crates/tidegate/tests/python";
+
+/// Makes sure that every tool, every Node package and every Python package is there.
 pub(super) fn run() -> Result<(), Failure> {
     let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !is_there(tool)).collect();
     if !missing.is_empty() {
@@ -52,6 +60,13 @@ pub(super) fn run() -> Result<(), Failure> {
     {
         Program::new("npm ci --no-audit --no-fund --loglevel=error").within(&folder).run()?;
     }
+    Program::new("python3 -m venv environment").within(PYTHON_FOLDER).run()?;
+    let mut pip = Program::new("").arg(workspace::root().join(PYTHON_FOLDER).join("environment/bin/python"));
+    for word in "-m pip install --quiet --disable-pip-version-check --requirement requirements.txt".split(' ')
+    {
+        pip = pip.arg(word);
+    }
+    pip.within(PYTHON_FOLDER).run()?;
     println!("All programs are there.");
     Ok(())
 }
