@@ -36,6 +36,7 @@ mod tikv_source;
 mod why;
 mod worker;
 
+pub use claim_check::ClaimCheckReader;
 pub use context::{Context, ContextConfig};
 pub use error::FeedError;
 pub use feed::FeedView;
