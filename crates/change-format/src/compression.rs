@@ -1,10 +1,21 @@
 //! Values that are compressed before they are handed over, whatever the producer does to batches.
 
-use std::io::Write as _;
+use std::borrow::Cow;
+use std::io::{Read as _, Write as _};
 
-use lz4_flex::frame::FrameEncoder;
+use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 
 use crate::error::EncodeError;
+
+/// First bytes of an LZ4 frame.
+const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4D, 0x18];
+/// First bytes of every Canal-JSON message. No block of Snappy begins so: its second byte would be a copy of what is
+/// not there yet.
+const JSON_START: &[u8] = b"{\"";
+/// Largest value that is unpacked, bytes: more than `max-message-bytes` can be.
+const LARGEST_VALUE: usize = 1 << 30;
+/// A block of Snappy holds at most this many times its own bytes: a copy of 64 takes three.
+const SNAPPY_BEST: usize = 64;
 
 /// How values are compressed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +51,34 @@ impl ValueCompression {
     }
 }
 
+/// The plain message of a value that may be compressed: the first bytes tell how.
+///
+/// # Errors
+/// If the value is neither Canal-JSON nor what a codec can read, in words for people.
+pub fn decompress(value: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    if value.starts_with(JSON_START) {
+        return Ok(Cow::Borrowed(value));
+    }
+    if value.starts_with(&LZ4_MAGIC) {
+        let mut plain = Vec::new();
+        let limit = LARGEST_VALUE as u64;
+        let read = FrameDecoder::new(value).take(limit + 1).read_to_end(&mut plain);
+        read.map_err(|e| format!("is a damaged LZ4 frame: {e}"))?;
+        return if plain.len() > LARGEST_VALUE {
+            Err("is too large".to_owned())
+        } else {
+            Ok(Cow::Owned(plain))
+        };
+    }
+    let size = snap::raw::decompress_len(value).map_err(|_| "is neither JSON nor compressed".to_owned())?;
+    // A block of Snappy can't be smaller than this part of what it holds, so no value makes us take memory for nothing.
+    if size > LARGEST_VALUE || size / SNAPPY_BEST > value.len() {
+        return Err("is neither JSON nor compressed".to_owned());
+    }
+    let plain = snap::raw::Decoder::new().decompress_vec(value);
+    plain.map(Cow::Owned).map_err(|_| "is neither JSON nor compressed".to_owned())
+}
+
 /// An LZ4 frame of some bytes.
 fn lz4_frame(plain: &[u8]) -> Result<Vec<u8>, String> {
     let mut encoder = FrameEncoder::new(Vec::with_capacity(plain.len() / 2));
@@ -70,6 +109,34 @@ mod tests {
             let mut back = Vec::new();
             lz4_flex::frame::FrameDecoder::new(&*lz4).read_to_end(&mut back).expect("lz4");
             assert_eq!(back, plain);
+        }
+    }
+
+    #[test]
+    fn the_first_bytes_tell_how_a_value_is_compressed() {
+        // Of 123 bytes, of which the length alone looks like the beginning of JSON.
+        let short = format!("{{\"a\":\"{}\"}}", "x".repeat(115)).into_bytes();
+        assert_eq!(short.len(), 123);
+        for plain in [short, b"{\"a\":\"aaaaaaaaaaaaaaaaaaaa\"}".repeat(10_000)] {
+            for codec in [ValueCompression::None, ValueCompression::Lz4, ValueCompression::Snappy] {
+                let mut value = plain.clone();
+                codec.compress(&mut value, 0).expect("compressed");
+                assert_eq!(decompress(&value).as_deref(), Ok(plain.as_slice()), "{codec:?}");
+                if codec != ValueCompression::None {
+                    decompress(&value[..value.len() - 5]).expect_err("cut off");
+                }
+            }
+        }
+        for wrong in [&b""[..], b"text", b"\xff\xff\xff\xff\x0f", &LZ4_MAGIC] {
+            decompress(wrong).expect_err("neither");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = decompress(&bytes);
+            let _ = decompress(&[&LZ4_MAGIC[..], &bytes].concat());
         }
     }
 }

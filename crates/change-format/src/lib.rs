@@ -30,8 +30,8 @@ mod table_names;
 mod watermark;
 
 pub use canal::{CanalEncoder, Encoded, MessageForm};
-pub use claim_check::claim_check_object;
-pub use compression::ValueCompression;
+pub use claim_check::{claim_check_object, claimed_value};
+pub use compression::{ValueCompression, decompress};
 pub use ddl_message::{DdlMessage, encode_ddl};
 pub use dispatch::DispatchColumns;
 pub use error::{ChangedRow, EncodeError, RowPlace};

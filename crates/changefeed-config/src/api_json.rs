@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ConfigError;
 use crate::replica::ReplicaConfig;
+use crate::sink_uri::mask_uri;
 
 /// Keys that the API spells in its own way: path of the parent, key in the file, key in the API.
 const SPECIAL: [(&str, &str, &str); 10] = [
@@ -21,6 +22,38 @@ const SPECIAL: [(&str, &str, &str); 10] = [
 /// Keys of `[sink]` that only the stored form has, or that are empty in the API.
 const HIDDEN: [(&str, &str); 3] =
     [("", "sql-mode"), ("filter", "ignore-txn-start-ts"), ("filter", "event-filters")];
+
+/// Words in the names of configuration values that are secret.
+const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "access_key", "access-key"];
+/// Values that are URIs, with secrets in their queries.
+const URIS: [&str; 2] = ["claim_check_storage_uri", "claim-check-storage-uri"];
+
+/// The config, in the API's spelling or as it is stored, without secrets.
+pub fn mask(mut config: Value) -> Value {
+    for kafka in ["/sink/kafka_config", "/sink/kafka-config"] {
+        if let Some(kafka) = config.pointer_mut(kafka) {
+            mask_values(kafka);
+        }
+    }
+    config
+}
+
+/// Replaces the secret texts of an object and of the objects inside it.
+fn mask_values(object: &mut Value) {
+    let Some(object) = object.as_object_mut() else { return };
+    for (key, value) in object.iter_mut() {
+        let named = SECRET_WORDS.iter().any(|word| key.contains(word)) && !key.ends_with("url");
+        if named && value.as_str().is_some_and(|text| !text.is_empty()) {
+            *value = Value::from("xxxxx");
+        }
+        if URIS.contains(&key.as_str())
+            && let Some(uri) = value.as_str()
+        {
+            *value = Value::from(mask_uri(uri));
+        }
+        mask_values(value);
+    }
+}
 
 /// The config in the API's spelling.
 pub fn to_api(config: &ReplicaConfig) -> Value {

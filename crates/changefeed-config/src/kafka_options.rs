@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::claim_check_uri::{ClaimCheckPlace, ClaimCheckStorage};
 use crate::duration::parse_go_duration;
 use crate::error::ConfigError;
 use crate::kafka_security::{self, SaslOptions, TlsOptions};
@@ -31,15 +32,6 @@ pub enum LargeMessageMode {
     HandleKeyOnly,
     /// Store the message elsewhere; send handle key columns and the place.
     ClaimCheck,
-}
-
-/// Where claim-check stores messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimCheckStorage {
-    /// The folder of a `file://` URI.
-    pub folder: String,
-    /// Files hold the bare message, without JSON around it.
-    pub raw_value: bool,
 }
 
 /// `large-message-handle-compression`.
@@ -197,6 +189,8 @@ impl KafkaOptions {
         };
         timeout("read-timeout", merge.text("read-timeout", file.read_timeout.as_ref()))?;
         timeout("write-timeout", merge.text("write-timeout", file.write_timeout.as_ref()))?;
+        // The client tries again for two minutes, however often that is: longer than TiCDC's retries take.
+        merge.int("max-retry", None)?;
         if options.delete_only_output_handle_key_columns && config.force_replicate {
             return Err(ConfigError::new(
                 "CDC:ErrSinkInvalidConfig",
@@ -349,32 +343,12 @@ fn large_message(uri: &SinkUri, file: &KafkaConfig) -> Result<LargeMessageHandle
     }
     let claim_check = match mode {
         LargeMessageMode::ClaimCheck => Some(ClaimCheckStorage {
-            folder: claim_check_folder(&config.claim_check_storage_uri)?,
+            place: ClaimCheckPlace::parse(&config.claim_check_storage_uri)?,
             raw_value: config.claim_check_raw_value,
         }),
         LargeMessageMode::None | LargeMessageMode::HandleKeyOnly => None,
     };
     Ok(LargeMessageHandle { mode, claim_check, compression })
-}
-
-/// The folder of `claim-check-storage-uri`, without a slash at its end.
-fn claim_check_folder(uri: &str) -> Result<String, ConfigError> {
-    if uri.is_empty() {
-        return Err(ConfigError::invalid(
-            "large message handle is set to claim-check, but the claim-check-storage-uri is empty",
-        ));
-    }
-    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
-    if scheme != "file" {
-        return Err(ConfigError::invalid(format!(
-            "claim-check-storage-uri of scheme {scheme:?} is not supported yet; use file:///folder"
-        )));
-    }
-    let folder = rest.split_once('?').map_or(rest, |(folder, _)| folder).trim_end_matches('/');
-    if !folder.starts_with('/') {
-        return Err(ConfigError::invalid("claim-check-storage-uri: name a folder, as in file:///folder"));
-    }
-    Ok(folder.to_owned())
 }
 
 #[cfg(test)]
@@ -417,6 +391,7 @@ mod tests {
             ("kafka://h/t?protocol=canal-json&partition-num=0", "invalid partition num 0"),
             ("kafka://h/t?protocol=canal-json&max-message-bytes=abc", "parsing \"abc\""),
             ("kafka://h/t?protocol=canal-json&required-acks=7", "invalid required acks 7"),
+            ("kafka://h/t?protocol=canal-json&max-retry=often", "parsing \"often\""),
             ("kafka://h/t?protocol=canal-json&transaction-atomicity=table", "atomicity"),
             ("kafka://h/t?protocol=canal-json&ca=a", "ca, cert and key"),
             ("kafka://h/t?protocol=canal-json&ca=a&cert=b", "ca, cert and key"),
@@ -476,6 +451,14 @@ mod tests {
             panic!("no Kerberos")
         };
         assert_eq!((kerberos.principal.as_str(), kerberos.keytab.as_str()), ("cdc@R", "/k"));
+        for (good, bad, key) in [
+            ("keytab-path=/k", "keytab-path=/k%22%3Btouch%20/x%3B%22", "sasl-gssapi-keytab-path may hold"),
+            ("user=cdc", "user=cdc%20$(touch%20/x)", "sasl-gssapi-user may hold"),
+            ("realm=R", "realm=R%60id%60", "sasl-gssapi-realm may hold"),
+        ] {
+            let error = options(&uri.replace(good, bad), "").expect_err(bad);
+            assert!(error.message.contains(key), "a shell would read {bad}: {error}");
+        }
     }
 
     #[test]
@@ -490,14 +473,13 @@ mod tests {
             with(extension, "claim-check-storage-uri = 'file:///data/large/'\nclaim-check-raw-value = true")
                 .expect("valid");
         assert_eq!(o.large_message.mode, LargeMessageMode::ClaimCheck);
-        let storage = ClaimCheckStorage { folder: "/data/large".to_owned(), raw_value: true };
+        let place = ClaimCheckPlace::Folder("/data/large".to_owned());
+        let storage = ClaimCheckStorage { place, raw_value: true };
         assert_eq!(o.large_message.claim_check, Some(storage));
         for (uri_end, lines, part) in [
             ("", "claim-check-storage-uri = 'file:///x'", "set to claim-check, protocol is canal-json, but"),
             (extension, "", "claim-check-storage-uri is empty"),
-            (extension, "claim-check-storage-uri = 's3://bucket/x'", "scheme \"s3\" is not supported yet"),
-            (extension, "claim-check-storage-uri = '/x'", "scheme \"\" is not supported yet"),
-            (extension, "claim-check-storage-uri = 'file://'", "name a folder"),
+            (extension, "claim-check-storage-uri = 'gcs://bucket/x'", "gcs:// is not supported yet"),
         ] {
             let error = with(uri_end, lines).expect_err(lines);
             assert_eq!(error.code, "CDC:ErrInvalidReplicaConfig", "{lines}");

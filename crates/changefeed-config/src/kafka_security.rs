@@ -169,6 +169,11 @@ fn oauth(file: &KafkaConfig) -> Result<OauthOptions, ConfigError> {
     })
 }
 
+/// Characters of principals and paths that mean nothing to a shell.
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '@' | '-')
+}
+
 /// GSSAPI with a key table. With a password there is no way: the client's library knows none.
 fn kerberos(merge: &Merge<'_>, file: &KafkaConfig) -> Result<KerberosOptions, ConfigError> {
     let text = |key: &str, value: &Option<String>| merge.text(&format!("sasl-gssapi-{key}"), value.as_ref());
@@ -186,12 +191,17 @@ fn kerberos(merge: &Merge<'_>, file: &KafkaConfig) -> Result<KerberosOptions, Co
             return Err(ConfigError::kafka(format!("unknown sasl-gssapi-auth-type {other}; use keytab")));
         }
     }
-    let user = need("user", &file.sasl_gssapi_user)?;
-    let realm = need("realm", &file.sasl_gssapi_realm)?;
+    // The client's library puts these two into a command of a shell that fetches the ticket.
+    let need_name = |key: &str, value: &Option<String>| {
+        let bad = || ConfigError::kafka(format!("sasl-gssapi-{key} may hold letters, digits and ._/@- only"));
+        Some(need(key, value)?).filter(|text| text.chars().all(is_of_name)).ok_or_else(bad)
+    };
+    let user = need_name("user", &file.sasl_gssapi_user)?;
+    let realm = need_name("realm", &file.sasl_gssapi_realm)?;
     Ok(KerberosOptions {
         service_name: need("service-name", &file.sasl_gssapi_service_name)?,
         principal: format!("{user}@{realm}"),
-        keytab: need("keytab-path", &file.sasl_gssapi_keytab_path)?,
+        keytab: need_name("keytab-path", &file.sasl_gssapi_keytab_path)?,
         config: text("kerberos-config-path", &file.sasl_gssapi_kerberos_config_path),
     })
 }

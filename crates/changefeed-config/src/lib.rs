@@ -5,6 +5,7 @@
 //! [`EventFilter`] and [`EventRouter`] are the compiled rules.
 
 pub mod api_json;
+mod claim_check_uri;
 mod duration;
 mod error;
 mod event_filter;
@@ -22,15 +23,16 @@ mod sink_config;
 mod sink_uri;
 mod table_filter;
 
+pub use claim_check_uri::{
+    ClaimCheckPlace, ClaimCheckStorage, DEFAULT_S3_REGION, S3Encryption, S3Keys, S3Place,
+};
 pub use duration::{GoDuration, format_go_duration, parse_go_duration};
 pub use error::ConfigError;
 pub use event_filter::{EventFilter, RowKind};
 pub use filter_config::{EventFilterRule, FilterConfig};
 pub use identifier::{new_changefeed_id, validate_changefeed_id, validate_cluster_id};
 pub use info::{ChangeFeedInfo, ChangeFeedStatus, RunningError, State, physical_time, tso_text};
-pub use kafka_options::{
-    ClaimCheckStorage, KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, ValueCodec,
-};
+pub use kafka_options::{KafkaOptions, LargeMessageHandle, LargeMessageMode, Protocol, ValueCodec};
 pub use kafka_security::{KerberosOptions, OauthOptions, PasswordOptions, SaslOptions, TlsFiles, TlsOptions};
 pub use known_keys::{Effect, Key, special_keys};
 pub use pattern::ColumnFilter;

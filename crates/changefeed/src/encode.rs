@@ -9,12 +9,12 @@ use change_format::{
     encode_ddl,
 };
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
-use event_sorter::SortedRow;
+use event_sorter::{SortedRow, Stage};
 use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
 use tracing::{error, warn};
 
 use crate::FeedError;
-use crate::claim_check::ClaimCheckFolder;
+use crate::claim_check::{ClaimChecks, Outbox, Upload, Waiting};
 use crate::ddl_text;
 use crate::metrics::FeedCounters;
 use crate::progress::Shipment;
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     /// What happens to rows whose checksum does not match; `None`: checksums are not looked at.
     pub(crate) corruption: Option<Corruption>,
     /// Where messages go that are too large, if they are to be stored elsewhere.
-    pub(crate) claim_check: Option<ClaimCheckFolder>,
+    pub(crate) claim_check: Option<ClaimChecks>,
     /// What is counted.
     pub(crate) counters: FeedCounters,
 }
@@ -198,12 +198,14 @@ pub(crate) struct RowEncoder {
     prepared: Option<Prepared>,
     /// Reused buffer for key columns.
     scratch: Vec<u8>,
+    /// Messages that wait until a large one is stored.
+    pub(crate) outbox: Outbox,
 }
 
 impl RowEncoder {
     /// An encoder that has seen no row yet.
     pub(crate) fn new(table: i64) -> Self {
-        Self { table, prepared: None, scratch: Vec::new() }
+        Self { table, prepared: None, scratch: Vec::new(), outbox: Outbox::default() }
     }
 
     /// Gets ready for rows committed at `commit_ts`; false if they are not sent.
@@ -270,7 +272,8 @@ impl RowEncoder {
                 .splits(&change, &mut self.scratch)
                 .map_err(|e| encode_error(sending, &change, &e))?;
         let change = if splits { change.delete_half() } else { change };
-        send_change(sending, row, &change, &mut self.scratch, buffer, run, shipment)?;
+        let place = Place { table: self.table, outbox: &mut self.outbox };
+        send_change(sending, row, &change, &mut self.scratch, buffer, run, shipment, place)?;
         Ok(splits)
     }
 
@@ -283,18 +286,22 @@ impl RowEncoder {
         shipment: &mut Shipment,
     ) -> Result<(), FeedError> {
         match self.prepared.as_ref().and_then(|prepared| prepared.sending.as_ref()) {
-            Some(sending) => send_change(
-                sending,
-                row,
-                &row_change(row).insert_half(),
-                &mut self.scratch,
-                buffer,
-                run,
-                shipment,
-            ),
+            Some(sending) => {
+                let place = Place { table: self.table, outbox: &mut self.outbox };
+                let change = row_change(row).insert_half();
+                send_change(sending, row, &change, &mut self.scratch, buffer, run, shipment, place)
+            }
             None => Ok(()),
         }
     }
+}
+
+/// Where a message gets its place in the order of its table.
+struct Place<'a> {
+    /// Physical id of the table.
+    table: i64,
+    /// Messages before it that could not be sent yet.
+    outbox: &'a mut Outbox,
 }
 
 /// The row in the encoder's terms.
@@ -308,7 +315,8 @@ fn row_change(row: &SortedRow) -> RowChange<'_> {
     }
 }
 
-/// Encodes a change and hands it to the sink.
+/// Encodes a change and hands it to the sink, or puts it behind what its table can't send yet.
+#[allow(clippy::too_many_arguments)] // buffers of the table and what the run shares, all borrowed for one row
 fn send_change(
     sending: &Sending,
     row: &SortedRow,
@@ -317,15 +325,16 @@ fn send_change(
     buffer: &mut Vec<u8>,
     run: &Run,
     shipment: &mut Shipment,
+    place: Place<'_>,
 ) -> Result<(), FeedError> {
     buffer.clear();
     let now_ms = unix_ms();
     let failed = |e: EncodeError| encode_error(sending, change, &e);
-    match sending.encoder.encode(change, now_ms, buffer).map_err(failed)? {
+    let upload = match sending.encoder.encode(change, now_ms, buffer).map_err(failed)? {
         Encoded::Nothing => return Ok(()),
-        Encoded::Message | Encoded::HandleKeyOnly => {}
-        Encoded::NeedsClaimCheck => store_elsewhere(sending, change, now_ms, buffer, run)?,
-    }
+        Encoded::Message | Encoded::HandleKeyOnly => None,
+        Encoded::NeedsClaimCheck => Some(store_elsewhere(sending, change, now_ms, buffer, run, place.table)?),
+    };
     let partition = match &sending.partitioner {
         Partitioner::Fixed(partition) => *partition,
         Partitioner::Ts(count) => (row.commit_ts % count) as i32,
@@ -336,6 +345,12 @@ fn send_change(
         }
     };
     let parcel = shipment.add(&sending.topic, partition, buffer.len());
+    if upload.is_some() || !place.outbox.is_empty() {
+        let (topic, value) = (Arc::clone(&sending.topic), buffer.clone());
+        let charge = run.quota.charge(Stage::Sink, value.len());
+        place.outbox.push(Waiting { upload, topic, partition, value, parcel, charge });
+        return Ok(());
+    }
     // TiCDC's row messages have an empty key, not a null one.
     run.sink.send(&sending.topic, partition, Some(&[]), buffer, parcel)
 }
@@ -381,31 +396,32 @@ fn warn_of_unknown_columns(version: &TableVersion, sets: &[HashSet<String>]) {
     }
 }
 
-/// Stores the message in `buffer` where its consumers can fetch it, and puts the message in its place that says where.
+/// Begins to store the message in `buffer` where its consumers can fetch it, and puts the message in its place that
+/// says where.
 fn store_elsewhere(
     sending: &Sending,
     change: &RowChange<'_>,
     now_ms: u64,
     buffer: &mut Vec<u8>,
     run: &Run,
-) -> Result<(), FeedError> {
+    table: i64,
+) -> Result<Upload, FeedError> {
     let failed = |e: EncodeError| encode_error(sending, change, &e);
-    let Some(folder) = &run.settings.claim_check else {
+    let Some(claim_checks) = &run.settings.claim_check else {
         return Err(failed(sending.encoder.too_large(buffer.len())));
     };
-    let (path, location) = folder.place();
+    let (name, location) = claim_checks.place();
     let mut reference = Vec::new();
     let form = MessageForm::ClaimCheck(&location);
     sending.encoder.encode_as(change, form, now_ms, &mut reference).map_err(failed)?;
     run.settings.canal.compression.compress(&mut reference, 0).map_err(failed)?;
-    // Before anything is written: a message that cannot be sent must not leave a file behind at each try.
+    // Before anything is written: a message that cannot be sent must not leave an object behind at each try.
     if !run.settings.canal.fits(reference.len()) {
         return Err(failed(sending.encoder.too_large(reference.len())));
     }
-    folder.store(&path, buffer)?;
-    run.settings.counters.claim_checks.inc();
+    let upload = claim_checks.begin(name, buffer, table, &run.signal, &run.quota);
     *buffer = reference;
-    Ok(())
+    Ok(upload)
 }
 
 /// Checks the checksums of a change's rows.

@@ -38,6 +38,7 @@ mod watermark;
 mod why;
 mod worker;
 
+pub use claim_check::ClaimCheckReader;
 pub use context::{Context, ContextConfig};
 pub use error::FeedError;
 pub use feed::FeedView;

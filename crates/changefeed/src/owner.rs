@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::FeedError;
-use crate::claim_check::ClaimCheckFolder;
 use crate::context::Context;
 use crate::feed::{Feed, FeedView};
 use crate::gc::{GcSafepoint, Versions};
@@ -335,16 +334,13 @@ impl Owner {
         Ok((id.to_owned(), feed.view()))
     }
 
-    /// Connects to Kafka and makes the topic, so that mistakes show at once.
+    /// Connects to the store of large messages and to Kafka and makes the topic, so that mistakes show at once.
     async fn check_sink(&self, plan: &Plan, id: &str) -> Result<(), FeedError> {
         let (config, spec, topic) =
             (plan.producer(&self.context, id), plan.topic_spec(), plan.kafka.topic.clone());
-        let claim_check = plan.kafka.large_message.claim_check.clone();
-        let storage = move || {
-            claim_check.map(|config| ClaimCheckFolder::open(&config.folder, config.raw_value)).transpose()
-        };
-        let opened = tokio::task::spawn_blocking(storage).await;
-        opened.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
+        if let Some(claim_checks) = plan.claim_check().await? {
+            claim_checks.prove().await?;
+        }
         let check = move || TopicAdmin::new(&config)?.ensure(&topic, spec).map(|_| ());
         let outcome = tokio::task::spawn_blocking(check).await;
         let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;

@@ -359,7 +359,12 @@ impl Pipeline {
                 self.refresh(slot);
             }
         }
-        if self.run.signal.has_parked() && self.run.sink.in_flight_bytes() < self.run.in_flight_limit / 2 {
+        for table in self.run.signal.take_stored() {
+            if let Some(entry) = self.tables.get(&table) {
+                entry.pipe.schedule(&self.workers);
+            }
+        }
+        if self.run.signal.has_parked() && self.run.in_flight_bytes() < self.run.in_flight_limit / 2 {
             for table in self.run.signal.take_parked() {
                 if let Some(entry) = self.tables.get(&table) {
                     entry.pipe.schedule(&self.workers);

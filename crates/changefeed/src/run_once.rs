@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::FeedError;
-use crate::claim_check::ClaimCheckFolder;
+use crate::claim_check::ClaimChecks;
 use crate::context::Context;
 use crate::encode::{Corruption, Settings};
 use crate::feed::Phase;
@@ -90,10 +90,12 @@ impl Plan {
         Ok(Self { kafka, tables, events, router, corruption })
     }
 
-    /// Opens the place for messages that are too large, if they are to be stored elsewhere. Blocks.
-    pub(crate) fn claim_check(&self) -> Result<Option<ClaimCheckFolder>, FeedError> {
-        let config = self.kafka.large_message.claim_check.as_ref();
-        config.map(|config| ClaimCheckFolder::open(&config.folder, config.raw_value)).transpose()
+    /// Opens the place for messages that are too large, if they are to be stored elsewhere.
+    pub(crate) async fn claim_check(&self) -> Result<Option<ClaimChecks>, FeedError> {
+        match &self.kafka.large_message.claim_check {
+            Some(config) => ClaimChecks::open(config).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The producer's settings.
@@ -139,7 +141,7 @@ impl Plan {
         force_replicate: bool,
         time_zone: TimeZone,
         max_message_bytes: usize,
-        claim_check: Option<ClaimCheckFolder>,
+        claim_check: Option<ClaimChecks>,
         counters: FeedCounters,
     ) -> Settings {
         Settings {
@@ -248,14 +250,11 @@ pub(crate) async fn run_once(
     let connect = {
         let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
         let topic = plan.kafka.topic.clone();
-        move || {
-            let claim_check = plan.claim_check()?;
-            let (sink, limit) = KafkaSink::connect(config, &topic, spec, signal)?;
-            Ok::<_, FeedError>((plan, claim_check, sink, limit))
-        }
+        move || KafkaSink::connect(config, &topic, spec, signal)
     };
     note(Phase::Starting(StartStep::Sink));
-    let (plan, claim_check, sink, limit) = tokio::task::spawn_blocking(connect)
+    let claim_check = plan.claim_check().await?;
+    let (sink, limit) = tokio::task::spawn_blocking(connect)
         .await
         .map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
     note(Phase::Starting(StartStep::Sorter));

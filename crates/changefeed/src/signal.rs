@@ -19,6 +19,8 @@ pub(crate) struct Signal {
     slots: Mutex<HashSet<i64>>,
     /// Tables that wait for room in the producer.
     parked: Mutex<HashSet<i64>>,
+    /// Tables of which a large message was stored.
+    stored: Mutex<HashSet<i64>>,
     /// The first error.
     error: Mutex<Option<FeedError>>,
     /// Wakes the pipeline.
@@ -37,6 +39,13 @@ impl Signal {
     pub(crate) fn park(&self, table: i64) {
         self.parked.lock().insert(table);
         self.notify.notify_one();
+    }
+
+    /// A large message of the table was stored: what waits for it may go out.
+    pub(crate) fn stored(&self, table: i64) {
+        if self.stored.lock().insert(table) {
+            self.notify.notify_one();
+        }
     }
 
     /// The pipeline can't go on. The first error wins.
@@ -58,6 +67,11 @@ impl Signal {
     /// Takes the tables that wait for room.
     pub(crate) fn take_parked(&self) -> HashSet<i64> {
         std::mem::take(&mut *self.parked.lock())
+    }
+
+    /// Takes the tables of which large messages were stored.
+    pub(crate) fn take_stored(&self) -> HashSet<i64> {
+        std::mem::take(&mut *self.stored.lock())
     }
 
     /// True if a table waits for room.

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tidb_schema::SchemaHistory;
 
 use crate::FeedError;
+use crate::claim_check::ClaimChecks;
 use crate::encode::{RowEncoder, Settings};
 use crate::held_back::HeldBack;
 use crate::progress::{Progress, Shipment, Unacknowledged};
@@ -37,6 +38,14 @@ pub(crate) struct Run {
     pub(crate) in_flight_limit: usize,
     /// Shortest pause between two watermarks.
     pub(crate) watermark_interval: Duration,
+}
+
+impl Run {
+    /// Bytes that were handed over, to the sink or to the store of large messages, and are not acknowledged.
+    pub(crate) fn in_flight_bytes(&self) -> usize {
+        let stored_elsewhere = self.settings.claim_check.as_ref().map_or(0, ClaimChecks::pending_bytes);
+        self.sink.in_flight_bytes() + stored_elsewhere
+    }
 }
 
 /// Not queued.
@@ -118,6 +127,8 @@ enum Step {
     Done,
     /// The sink is full.
     Parked,
+    /// Large messages are being stored, and enough waits for them.
+    Storing,
 }
 
 impl TablePipe {
@@ -207,14 +218,18 @@ impl TablePipe {
 
     /// Encodes and sends one batch.
     fn send_some(&self) -> Result<Step, FeedError> {
+        let encoding = &mut *self.encoding.lock();
+        encoding.encoder.outbox.send(&self.run)?;
         let upper = self.upper.load(Ordering::Acquire);
         if self.progress.lock().sent_ts() >= upper {
             return Ok(Step::Done);
         }
-        if self.run.sink.in_flight_bytes() >= self.run.in_flight_limit {
+        if encoding.encoder.outbox.is_full() {
+            return Ok(Step::Storing);
+        }
+        if self.run.in_flight_bytes() >= self.run.in_flight_limit {
             return Ok(Step::Parked);
         }
-        let encoding = &mut *self.encoding.lock();
         let mut taken = match encoding.waiting.take() {
             Some(taken) => taken,
             None => Taken { sorted: self.run.sorter.fetch(self.id, upper, STEP)?, sent: 0, upper },
@@ -330,8 +345,9 @@ impl Task for TablePipe {
                 self.run.signal.park(self.id);
                 false
             }
-            Step::Done => {
+            Step::Done | Step::Storing => {
                 self.run.signal.completed(self.id);
+                // What was stored meanwhile has queued the table again.
                 if self.state.compare_exchange(QUEUED, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                     return false;
                 }

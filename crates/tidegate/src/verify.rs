@@ -34,6 +34,10 @@ pub(crate) struct VerifyArgs {
     /// Folder for a temporary store of about the topic's size.
     #[arg(long)]
     work_dir: Option<PathBuf>,
+    /// The changefeed's claim-check-storage-uri (file:// or s3://): messages that it has stored there are compared too,
+    /// not only their keys. An URI with secrets is better given in the environment.
+    #[arg(long, env = "TIDEGATE_CLAIM_CHECK_STORAGE_URI", hide_env_values = true, value_name = "URI")]
+    claim_check_storage_uri: Option<String>,
     /// Most differences that are listed; all are counted.
     #[arg(long, default_value_t = 20)]
     show: usize,
@@ -51,6 +55,7 @@ pub(crate) async fn run(args: VerifyArgs) -> Result<(), Failure> {
         start_ts: args.start_ts,
         time_zone,
         work_dir: args.work_dir,
+        claim_check_storage_uri: args.claim_check_storage_uri,
         shown: args.show,
     };
     let report = topic_verify::verify(&tikv, request).await.map_err(|error| Failure::new(chain(&error)))?;

@@ -38,6 +38,9 @@ pub enum VerifyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A message that is stored elsewhere cannot be read.
+    #[error("{0}")]
+    Storage(changefeed::FeedError),
     /// A table filter cannot be read.
     #[error("{0}")]
     Filter(String),

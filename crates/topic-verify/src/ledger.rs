@@ -245,6 +245,7 @@ mod tests {
             primary_key: vec!["id".to_owned()],
             present: true,
             partial: false,
+            stored_at: None,
             commit_ts: 7,
             types: Fields::default(),
             data: Fields(vec![("v".to_owned(), Some(value.to_owned()))]),

@@ -20,7 +20,7 @@ mod upstream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use changefeed::load_schema;
+use changefeed::{ClaimCheckReader, load_schema};
 use changefeed_config::TableFilter;
 use jiff::tz::TimeZone;
 use tikv_client::TikvClient;
@@ -48,6 +48,9 @@ pub struct VerifyRequest {
     pub time_zone: TimeZone,
     /// Folder for the temporary store; the system's if absent.
     pub work_dir: Option<PathBuf>,
+    /// The changefeed's `claim-check-storage-uri`: messages that it has stored there are read. Without it only the keys
+    /// of their rows are compared.
+    pub claim_check_storage_uri: Option<String>,
     /// Most differences that are described one by one; all are counted.
     pub shown: usize,
 }
@@ -59,6 +62,8 @@ pub struct VerifyRequest {
 /// cannot be read at the watermark. Differences are no error: they are in the report.
 pub async fn verify(tikv: &TikvClient, request: VerifyRequest) -> Result<Report, VerifyError> {
     let filter = TableFilter::new(&request.tables, false).map_err(|e| VerifyError::Filter(e.to_string()))?;
+    let stored = request.claim_check_storage_uri.as_deref().map(ClaimCheckReader::open).transpose();
+    let stored = stored.map_err(VerifyError::Storage)?;
     let ledger = Arc::new(Ledger::create(request.work_dir.as_deref())?);
     let (brokers, name) = (request.brokers.clone(), request.topic.clone());
     let (topic, watermark) = blocking(move || {
@@ -72,7 +77,7 @@ pub async fn verify(tikv: &TikvClient, request: VerifyRequest) -> Result<Report,
         Upstream::hold(tikv.clone(), watermark, request.start_ts, request.time_zone.clone()).await?;
     let schema = Arc::new(load_schema(tikv, watermark).await?);
     let (reader, keys) = (Arc::clone(&ledger), Arc::clone(&schema));
-    let contents = blocking(move || topic.read_into(&reader, &keys)).await?;
+    let contents = blocking(move || topic.read_into(&reader, &keys, stored.as_ref())).await?;
     let only_mentioned = request.tables.is_empty();
     let tables: Vec<_> = schema
         .tables()

@@ -97,6 +97,8 @@ pub(crate) struct RowMessage {
     pub(crate) present: bool,
     /// True if the message need not hold all columns.
     pub(crate) partial: bool,
+    /// Where the whole message is, if it is elsewhere.
+    pub(crate) stored_at: Option<String>,
     /// Commit ts.
     pub(crate) commit_ts: u64,
     /// Types by column.
@@ -130,10 +132,11 @@ pub(crate) enum Message {
 }
 
 impl Message {
-    /// Reads a message; the error says what is wrong with it, without its contents.
+    /// Reads a message, compressed or not; the error says what is wrong with it, without its contents.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let plain = change_format::decompress(bytes)?;
         let wire: Wire<'_> =
-            serde_json::from_slice(bytes).map_err(|e| format!("is no Canal-JSON of a changefeed: {e}"))?;
+            serde_json::from_slice(&plain).map_err(|e| format!("is no Canal-JSON of a changefeed: {e}"))?;
         let tidb = wire.tidb.unwrap_or_default();
         if wire.r#type == "TIDB_WATERMARK" {
             return tidb
@@ -160,6 +163,7 @@ impl Message {
             primary_key: wire.pk_names.unwrap_or_default(),
             present,
             partial: tidb.only_handle_key || tidb.claim_check_location.is_some(),
+            stored_at: tidb.claim_check_location,
             commit_ts,
             types: wire.mysql_type.unwrap_or_default(),
             data: data.ok_or_else(|| "has no row".to_owned())?,

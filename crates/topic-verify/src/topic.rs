@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use changefeed::ClaimCheckReader;
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -127,13 +128,15 @@ impl Topic {
         &self,
         ledger: &Ledger,
         schema: &SchemaSnapshot,
+        stored: Option<&ClaimCheckReader>,
     ) -> Result<Contents, VerifyError> {
         let mut contents = Contents::default();
         let mut ddls = BTreeSet::new();
         let mut watermarks: HashMap<i32, u64> = HashMap::new();
         self.read(&self.partitions, |partition, offset, bytes| {
             let fail = |reason| VerifyError::Message { partition, offset, reason };
-            match Message::parse(bytes).map_err(fail)? {
+            let message = Message::parse(bytes).map_err(fail)?;
+            match whole(message, stored)?.map_err(fail)? {
                 Message::Watermark(ts) => {
                     let last = watermarks.entry(partition).or_default();
                     if ts < *last {
@@ -211,6 +214,25 @@ impl Topic {
         }
         Ok(())
     }
+}
+
+/// The whole of a message of which there is only a reference in the topic, if it is known where such messages are.
+fn whole(
+    message: Message,
+    stored: Option<&ClaimCheckReader>,
+) -> Result<Result<Message, String>, VerifyError> {
+    let (Message::Row(reference), Some(stored)) = (&message, stored) else { return Ok(Ok(message)) };
+    let Some(location) = &reference.stored_at else { return Ok(Ok(message)) };
+    // The topic is read on a thread where that may block.
+    let read = tokio::runtime::Handle::current().block_on(stored.read(location));
+    let bytes = read.map_err(VerifyError::Storage)?;
+    Ok(match Message::parse(&bytes) {
+        Ok(Message::Row(row)) if row.commit_ts == reference.commit_ts && !row.partial => {
+            Ok(Message::Row(row))
+        }
+        Ok(_) => Err(format!("does not belong to what is stored at {location}")),
+        Err(reason) => Err(format!("is stored at {location}, where something {reason}")),
+    })
 }
 
 /// The key of a message's row: its primary key, or the columns by which TiDB tells rows apart.

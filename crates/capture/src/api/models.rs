@@ -98,7 +98,7 @@ impl ChangefeedInfo {
             start_ts: info.start_ts,
             target_ts: info.target_ts,
             admin_job_type: info.admin_job_type,
-            config: mask_config(api_json::to_api(&info.config)),
+            config: api_json::mask(api_json::to_api(&info.config)),
             state: info.state.name(),
             error: info.error.clone().filter(|_| shows_error(info.state)),
             creator_version: info.creator_version.clone(),
@@ -126,38 +126,13 @@ fn gid(id: &str, epoch: u64) -> Gid {
     Gid { low: hash(0), high: hash(epoch.rotate_left(17) | 1) }
 }
 
-/// Words in the names of configuration values that are secret.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "access_key", "access-key"];
-
-/// Secrets of the configuration do not leave the process.
-fn mask_config(mut config: Value) -> Value {
-    for kafka in ["/sink/kafka_config", "/sink/kafka-config"] {
-        if let Some(kafka) = config.pointer_mut(kafka) {
-            mask_values(kafka);
-        }
-    }
-    config
-}
-
-/// Replaces the secret texts of an object and of the objects inside it.
-fn mask_values(object: &mut Value) {
-    let Some(object) = object.as_object_mut() else { return };
-    for (key, value) in object.iter_mut() {
-        let named = SECRET_WORDS.iter().any(|word| key.contains(word)) && !key.ends_with("url");
-        if named && value.as_str().is_some_and(|text| !text.is_empty()) {
-            *value = Value::from("xxxxx");
-        }
-        mask_values(value);
-    }
-}
-
 /// Secrets of a changefeed as it is stored do not leave the process either.
 pub(crate) fn mask_stored(stored: &str) -> String {
     let Ok(mut json) = serde_json::from_str::<Value>(stored) else { return stored.to_owned() };
     let Some(uri) = json.get_mut("sink-uri") else { return stored.to_owned() };
     *uri = mask_uri(uri.as_str().unwrap_or_default()).into();
     if let Some(config) = json.get_mut("config") {
-        *config = mask_config(config.take());
+        *config = api_json::mask(config.take());
     }
     json.to_string()
 }

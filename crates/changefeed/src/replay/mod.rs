@@ -94,7 +94,7 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
         .map_err(|e| FeedError::new("CDC:ErrSchemaSnapshotNotFound", e.to_string()))?;
     let sink = Arc::new(MemorySink::new(&plan.kafka.topic, replay.partitions));
     let limit = plan.kafka.max_message_bytes;
-    let (claim_check, counters) = (plan.claim_check()?, FeedCounters::default());
+    let (claim_check, counters) = (plan.claim_check().await?, FeedCounters::default());
     let sorter_config = SorterConfig { memory_limit: SORTER_MEMORY, ..SorterConfig::default() };
     let quota = MemoryQuota::new(2 * SORTER_MEMORY);
     let run = Arc::new(Run {

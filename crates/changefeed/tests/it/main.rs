@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bucket;
+mod claim_check;
 mod cluster;
 mod disk;
 mod garbage;

@@ -9,6 +9,8 @@
 
 mod broker;
 mod faults;
+#[cfg(feature = "gssapi")]
+mod kerberos;
 mod oauth;
 mod readers;
 mod security;

@@ -79,7 +79,8 @@ pub(super) async fn run(args: CreateArgs, connection: &Connection) -> Result<(),
         if config["sink"].get("protocol").is_none() {
             config["sink"]["protocol"] = old["config"]["sink"]["protocol"].clone();
         }
-        diff(&mut vec!["Config".to_owned()], &old["config"], &config, &mut lines);
+        let shown = api_json::mask(config.clone());
+        diff(&mut vec!["Config".to_owned()], &old["config"], &shown, &mut lines);
         request.insert("replica_config".to_owned(), config);
     }
     if lines.is_empty() {

@@ -8,6 +8,7 @@ pub(crate) mod subscription;
 pub(crate) use render::{clean, lines};
 pub(crate) use style::{Role, Style};
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
@@ -194,6 +195,8 @@ fn print(
     offset: i64,
 ) -> Result<Next, Failure> {
     let value = value.unwrap_or_default();
+    // What is no event at all is shown as it is.
+    let value = &*change_format::decompress(value).unwrap_or(Cow::Borrowed(value));
     let mut out = Vec::new();
     match (args.format, Event::parse(value)) {
         (Format::Json, _) => {

@@ -13,6 +13,7 @@
 mod api;
 mod broker_down;
 mod broker_kinds;
+mod bucket;
 mod cluster_faults;
 mod compressed_values;
 mod concurrent_split;

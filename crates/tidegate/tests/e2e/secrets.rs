@@ -1,13 +1,23 @@
 //! Secrets of a changefeed leave the process in no answer, output or log line.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::bucket::Bucket;
 use crate::programs::{Cdc, Ended, run, tidegate};
 use crate::stack::Stack;
 
 /// Planted where passwords go. No other text holds them.
-const PLANTED: [&str; 4] = ["hunter-uri-1", "hunter-user-2", "hunter-file-3", "hunter-oauth-4"];
+const PLANTED: [&str; 8] = [
+    "hunter-uri-1",
+    "hunter-user-2",
+    "hunter-file-3",
+    "hunter-oauth-4",
+    "hunter-s3-secret-5",
+    "hunter-s3-token-6",
+    "hunter-s3-access-7",
+    "hunter-environment-8",
+];
 
 /// Fails if a text holds one of the secrets.
 #[track_caller]
@@ -24,19 +34,36 @@ fn sink(api: &Api) -> String {
     format!("kafka://someone:{}@{rest}&sasl-password={}", PLANTED[1], PLANTED[0])
 }
 
+/// `large_message_handle` that stores messages at an endpoint, with secrets in the query.
+fn large_messages(endpoint: &str) -> Value {
+    json!({
+        "large_message_handle_option": "claim-check",
+        "claim_check_storage_uri": format!(
+            "s3://large/p?{endpoint}&access-key={}&secret-access-key={}&session-token={}",
+            PLANTED[6], PLANTED[4], PLANTED[5]
+        ),
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn planted_secrets_show_up_nowhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("log");
-    let stack = Stack::start_with(&["--log-level", "debug", "--log-file", &file.display().to_string()]).await;
+    let environment = [("AWS_ACCESS_KEY_ID", "of-the-environment"), ("AWS_SECRET_ACCESS_KEY", PLANTED[7])];
+    let log_file = file.display().to_string();
+    let stack = Stack::start_in(&environment, &["--log-level", "debug", "--log-file", &log_file]).await;
     let api = stack.api();
-    let kafka = json!({"sasl_password": PLANTED[2]});
+    let bucket = Bucket::start().await;
+    let kafka =
+        json!({"sasl_password": PLANTED[2], "large_message_handle": large_messages(&bucket.endpoint())});
     let config = json!({"sink": {"kafka_config": kafka}});
     let body = json!({"changefeed_id": "secret", "sink_uri": sink(&api), "replica_config": config});
     let created = api.post("/api/v2/changefeeds", &body).await;
     assert_clean("create", &created.text);
     assert_eq!(created.status, 200, "{}", created.text);
     assert!(created.text.contains("xxxxx"), "masked, not left out: {}", created.text);
+    assert!(created.text.contains("secret-access-key=xxxxx"), "masked, not left out: {}", created.text);
+    assert!(bucket.heads().iter().any(|head| head.contains(&format!("credential={}/", PLANTED[6]))));
     api.wait_caught_up("secret").await;
     for path in [
         "/api/v2/changefeeds",
@@ -57,7 +84,15 @@ async fn planted_secrets_show_up_nowhere() {
     }
     // Refused requests repeat what was asked for.
     let oauth = json!({"sink": {"kafka_config": {"sasl_oauth_client_secret": PLANTED[3]}}});
+    let nowhere = json!({"sink": {"kafka_config": {
+        "large_message_handle": large_messages("endpoint=http%3A%2F%2F127.0.0.1:1"),
+    }}});
+    let mut wrong = nowhere.clone();
+    let handle = &mut wrong["sink"]["kafka_config"]["large_message_handle"];
+    handle["claim_check_storage_uri"] = json!(format!("gcs://large/p?secret-access-key={}", PLANTED[4]));
     let refused = [
+        json!({"changefeed_id": "e", "sink_uri": api.sink("e"), "replica_config": nowhere}),
+        json!({"changefeed_id": "f", "sink_uri": api.sink("f"), "replica_config": wrong}),
         json!({"changefeed_id": "d", "sink_uri": api.sink("d"), "replica_config": oauth}),
         json!({"changefeed_id": "secret", "sink_uri": sink(&api)}),
         json!({"changefeed_id": "a", "sink_uri": format!("{}&partition-num=nonsense", sink(&api))}),
@@ -69,11 +104,29 @@ async fn planted_secrets_show_up_nowhere() {
         assert_ne!(answer.status, 200, "{body}: {}", answer.text);
         assert_clean(&body["changefeed_id"].to_string(), &answer.text);
     }
+    let from_environment = json!({"sink": {"kafka_config": {"large_message_handle": {
+        "large_message_handle_option": "claim-check",
+        "claim_check_storage_uri": format!("s3://large/p?{}", bucket.endpoint()),
+    }}}});
+    let body = json!({"changefeed_id": "g", "sink_uri": api.sink("g"), "replica_config": from_environment});
+    let created = api.post("/api/v2/changefeeds", &body).await;
+    assert_eq!(created.status, 200, "{}", created.text);
+    assert!(bucket.heads().iter().any(|head| head.contains("credential=of-the-environment/")));
+    let config = folder.path().join("changefeed.toml");
+    let text = format!(
+        "[sink.kafka-config]\nsasl-password = '{}'\n[sink.kafka-config.large-message-handle]\n\
+         large-message-handle-option = 'claim-check'\nclaim-check-storage-uri = 's3://other/p?{}&access-key=a&secret-access-key={}'\n",
+        PLANTED[2],
+        bucket.endpoint(),
+        PLANTED[4]
+    );
+    std::fs::write(&config, text).expect("written");
+    let config = config.display().to_string();
     let cdc = Cdc::new();
     let server = format!("--server={}", api.url());
     let said = |ended: Ended| format!("{}{}", ended.stdout, ended.stderr);
     let again = sink(&api);
-    let calls: [&[&str]; 6] = [
+    let calls: [&[&str]; 8] = [
         &["changefeed", "query", "-c", "secret"],
         &["changefeed", "list"],
         &["changefeed", "pause", "-c", "secret"],
@@ -88,6 +141,8 @@ async fn planted_secrets_show_up_nowhere() {
             "900000000000000000",
             "--no-confirm",
         ],
+        &["changefeed", "update", "-c", "secret", "--config", &config, "--no-confirm"],
+        &["changefeed", "query", "-c", "secret"],
         &["unsafe", "show-metadata", "--no-confirm"],
         &["changefeed", "remove", "-c", "secret"],
     ];

@@ -98,6 +98,8 @@ pub(crate) struct Stack {
     data: TempDir,
     /// More arguments of `up`.
     args: Vec<String>,
+    /// More variables of its environment.
+    variables: Vec<(&'static str, String)>,
     /// The process, if it runs.
     child: Option<Child>,
     /// Last lines of its output.
@@ -117,18 +119,32 @@ impl Stack {
         Self::start_on(Ports::free(), args).await
     }
 
+    /// Starts with more arguments and variables.
+    pub(crate) async fn start_in(variables: &[(&'static str, &str)], args: &[&str]) -> Self {
+        let mut stack = Self::new(Ports::free(), args);
+        stack.variables = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        stack.restart().await;
+        stack
+    }
+
     /// Starts on given ports, in a new folder.
     pub(crate) async fn start_on(ports: Ports, args: &[&str]) -> Self {
-        let mut stack = Self {
+        let mut stack = Self::new(ports, args);
+        stack.restart().await;
+        stack
+    }
+
+    /// A stack that does not run yet.
+    fn new(ports: Ports, args: &[&str]) -> Self {
+        Self {
             ports,
             data: tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().expect("a temporary folder"),
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            variables: Vec::new(),
             child: None,
             log: Log::default(),
             ready: watch::channel(false).1,
-        };
-        stack.restart().await;
-        stack
+        }
     }
 
     /// Starts the process and does not wait for it.
@@ -138,7 +154,7 @@ impl Stack {
         let mut command = Command::new(programs::TIDEGATE);
         command.args(["up", "--port-offset", &offset, "--data-dir"]).arg(self.data.path()).args(&self.args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        command.env_remove("RUST_LOG");
+        command.env_remove("RUST_LOG").envs(self.variables.iter().cloned());
         let mut child = command.spawn().expect("the program starts");
         let (ready, is_ready) = watch::channel(false);
         let stdout = child.stdout.take().expect("stdout is piped");
