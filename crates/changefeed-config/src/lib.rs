@@ -21,6 +21,7 @@ mod router;
 mod sink_config;
 mod sink_uri;
 mod table_filter;
+mod value_filter;
 
 pub use duration::{GoDuration, format_go_duration, parse_go_duration};
 pub use error::ConfigError;
@@ -41,3 +42,4 @@ pub use sink_config::{
 };
 pub use sink_uri::{SinkUri, mask_uri};
 pub use table_filter::TableFilter;
+pub use value_filter::{ValueFilter, ValueMoment, invalid_expression};

@@ -25,12 +25,14 @@ mod progress;
 #[cfg(feature = "replay")]
 #[doc(hidden)]
 pub mod replay;
+mod row_filter;
 mod run_once;
 mod schema_load;
 mod signal;
 mod sink;
 mod source;
 mod table;
+mod table_checks;
 mod tables;
 mod tikv_source;
 mod why;

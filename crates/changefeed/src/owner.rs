@@ -25,6 +25,7 @@ use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
+use crate::table_checks::check_tables;
 use crate::tables::{TableLists, list_tables, physical_ids};
 use crate::why::Why;
 
@@ -318,6 +319,7 @@ impl Owner {
                 ),
             ));
         }
+        check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
         self.check_sink(&plan, id).await?;
         let checkpoint_ts = info.start_ts;
         let status =
@@ -429,6 +431,8 @@ impl Owner {
             info.config.sink.protocol = Some(protocol.to_owned());
         }
         let plan = checked_plan(&info)?;
+        let schema = load_schema(&self.context.tikv, view.checkpoint_ts).await?;
+        check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
         self.check_sink(&plan, id).await?;
         info.epoch = self.now().await?;
         feed.replace(info, None).await?;
