@@ -17,6 +17,7 @@ mod known_keys;
 mod pattern;
 mod replica;
 mod replica_keys;
+mod replica_toml;
 mod router;
 mod sink_config;
 mod sink_uri;
@@ -36,6 +37,7 @@ pub use kafka_security::{KerberosOptions, OauthOptions, PasswordOptions, SaslOpt
 pub use known_keys::{Effect, Key, special_keys};
 pub use pattern::ColumnFilter;
 pub use replica::{IntegrityConfig, ReplicaConfig, strict_toml};
+pub use replica_toml::toml_text;
 pub use router::{EventRouter, PartitionRule, TableRoute};
 pub use sink_config::{
     CodecConfig, ColumnSelectorRule, DispatchRule, KafkaConfig, LargeMessageConfig, SinkConfig,

@@ -34,7 +34,9 @@ mod source;
 mod table;
 mod table_checks;
 mod tables;
+mod tap;
 mod tikv_source;
+mod validate;
 mod why;
 mod worker;
 
@@ -48,6 +50,8 @@ pub use owner::{CreateRequest, Owner, UpdateRequest};
 pub use schema_load::load_schema;
 pub use source::{Source, SourceEvent};
 pub use tables::{TableLists, TableName};
+pub use tap::{Tap, TapRequest};
+pub use validate::{Check, ValidateRequest, validate};
 pub use why::{
     DdlAnswer, ErrorAnswer, KafkaAnswer, LockAnswer, Reason, RegionAnswer, SorterAnswer, Stage, TableAnswer,
     Why,

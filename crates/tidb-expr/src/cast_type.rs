@@ -16,7 +16,7 @@ use crate::error::{Result, SqlError};
 ///
 /// # Errors
 /// Types that no cast may name.
-pub fn of(data_type: &DataType) -> Result<ResultType> {
+pub(crate) fn of(data_type: &DataType) -> Result<ResultType> {
     let text = data_type.to_string().to_ascii_uppercase();
     let (name, rest) = text.split_once('(').unwrap_or((text.as_str(), ""));
     let numbers: Vec<i64> = rest.split([')', ',']).filter_map(|n| n.trim().parse().ok()).collect();

@@ -67,7 +67,7 @@ static UNITS: &[Unit] = &[
 ];
 
 /// Finds a unit; `name` in any case, `SQL_TSI_` before it allowed.
-pub fn unit(name: &str) -> Option<&'static Unit> {
+pub(crate) fn unit(name: &str) -> Option<&'static Unit> {
     let lower = name.to_ascii_lowercase();
     let lower = lower.strip_prefix("sql_tsi_").unwrap_or(&lower);
     UNITS.iter().find(|u| u.name == lower)
@@ -140,7 +140,7 @@ fn add_months(time: Time, months: i64) -> Option<Time> {
 }
 
 /// Type of `date ± INTERVAL`: text stays text, a DATE moved by a clock unit is a DATETIME.
-pub fn result_type(date: &ResultType, unit: &Unit) -> ResultType {
+pub(crate) fn result_type(date: &ResultType, unit: &Unit) -> ResultType {
     use tidb_codec::field::tp;
     match date.tp {
         tp::DATE if !unit.has_clock() => ResultType::date(),
@@ -154,7 +154,7 @@ pub fn result_type(date: &ResultType, unit: &Unit) -> ResultType {
 ///
 /// # Errors
 /// Subqueries and functions in the arguments.
-pub fn add(
+pub(crate) fn add(
     date: &Expr,
     value: &Expr,
     unit: &Unit,

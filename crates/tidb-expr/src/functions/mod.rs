@@ -76,7 +76,7 @@ const fn varying(
 }
 
 /// Finds a function; `name` in lower case.
-pub fn find(name: &str) -> Option<&'static Builtin> {
+pub(crate) fn find(name: &str) -> Option<&'static Builtin> {
     let tables = [
         control::TABLE,
         text::TABLE,
@@ -96,7 +96,7 @@ pub fn find(name: &str) -> Option<&'static Builtin> {
 ///
 /// # Errors
 /// 1305 for an unknown function, 1582 for a wrong number of arguments.
-pub fn call(name: &str, args: Vec<Expr>) -> Result<Expr> {
+pub(crate) fn call(name: &str, args: Vec<Expr>) -> Result<Expr> {
     let lower = name.to_ascii_lowercase();
     let function =
         find(&lower).ok_or_else(|| SqlError::new(1305, format!("FUNCTION {name} does not exist")))?;
@@ -174,13 +174,13 @@ impl<'a> Call<'a> {
 }
 
 /// Digits behind the last point of a time's text.
-pub fn fraction_digits(text: &[u8]) -> u8 {
+pub(crate) fn fraction_digits(text: &[u8]) -> u8 {
     let Some(point) = text.iter().rposition(|b| *b == b'.') else { return 0 };
     let digits = text.iter().skip(point + 1).take_while(|b| b.is_ascii_digit()).count();
     u8::try_from(digits.min(6)).unwrap_or(6)
 }
 
-pub use text_code::unhex_text;
+pub(crate) use text_code::unhex_text;
 
 /// Text result, or NULL.
 fn text_or_null(value: Option<Vec<u8>>) -> Datum {

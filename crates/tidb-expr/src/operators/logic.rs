@@ -11,7 +11,7 @@ use crate::tree::Expr;
 
 /// Whether an expression is true; `None` for NULL.
 fn truth_of(expr: &Expr, row: &[Datum], cx: &EvalContext) -> Result<Option<bool>> {
-    coerce::truth(&expr.eval_ref(row, cx)?, expr.ty(), cx)
+    coerce::truth(&*expr.eval_ref(row, cx)?, expr.ty(), cx)
 }
 
 /// `a AND b …`: stops at the first that is false.
