@@ -96,6 +96,24 @@ fn checked_plan(info: &ChangeFeedInfo) -> Result<Plan, FeedError> {
     })
 }
 
+/// What the sink URI fixes is changed there: a configuration that asks for another protocol is refused.
+fn check_protocol_change(info: &ChangeFeedInfo, config: &ReplicaConfig) -> Result<(), FeedError> {
+    let uri = SinkUri::parse(&info.sink_uri)?;
+    let (Some(fixed), Some(asked)) = (uri.get("protocol"), config.sink.protocol.as_deref()) else {
+        return Ok(());
+    };
+    if asked.is_empty() || asked.eq_ignore_ascii_case(fixed) {
+        return Ok(());
+    }
+    Err(FeedError::new(
+        "CDC:ErrIncompatibleSinkConfig",
+        format!(
+            "incompatible configuration in sink uri(protocol={fixed}) and config file(protocol={asked}), please try to \
+             update the configuration only through sink uri"
+        ),
+    ))
+}
+
 impl Owner {
     /// Takes over: loads every changefeed and starts those that run.
     pub async fn take_over(context: Arc<Context>) -> Result<Arc<Self>, FeedError> {
@@ -424,6 +442,7 @@ impl Owner {
             info.sink_uri = sink_uri;
         }
         if let Some(mut config) = request.config {
+            check_protocol_change(&info, &config)?;
             config.validate_and_adjust()?;
             info.config = config;
         }

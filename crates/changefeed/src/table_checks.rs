@@ -65,7 +65,14 @@ fn check_routes(version: &TableVersion, plan: &Plan, options: &Arc<CanalOptions>
     }
 }
 
-/// What identifies a row, and what chooses its partition, must stay in its messages.
+/// Whether every column of a key stays in messages.
+fn keeps(version: &TableVersion, selector: &ColumnFilter, positions: impl Iterator<Item = usize>) -> bool {
+    let mut columns = positions.filter_map(|position| version.info.columns.get(position)).peekable();
+    columns.peek().is_some() && columns.all(|column| selector.selects(&column.name.l))
+}
+
+/// What identifies a row (its key, or the columns of some unique index), and what chooses its partition, must stay in
+/// its messages.
 fn check_selector(
     version: &TableVersion,
     selector: &ColumnFilter,
@@ -82,11 +89,20 @@ fn check_selector(
             ),
         ))
     };
+    let by_index = || {
+        let unique = version.info.indices.iter().filter(|index| index.unique || index.primary);
+        unique
+            .map(|index| index.columns.iter().filter_map(|part| part.position()))
+            .any(|positions| keeps(version, selector, positions))
+    };
+    let identified = version.handle_key.is_empty()
+        || keeps(version, selector, version.handle_key.columns.iter().copied())
+        || by_index();
     for (position, column) in version.info.columns.iter().enumerate() {
         if !column.state.is_public() || selector.selects(&column.name.l) {
             continue;
         }
-        if version.handle_key.contains(position) {
+        if !identified && version.handle_key.contains(position) {
             return refuse(&column.name.o, "it belongs to the key of the table");
         }
         let dispatches = match rule {

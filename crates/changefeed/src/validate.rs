@@ -1,5 +1,7 @@
 //! Whether a changefeed could be created: configuration, cluster, tables, and rights at Kafka. Nothing is changed.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use kafka_sink::{TopicAdmin, Verdict};
 use tidb_schema::SchemaSnapshot;
@@ -15,6 +17,8 @@ use crate::tables::list_tables;
 
 /// Names that a list of tables shows at most.
 const SHOWN_TABLES: usize = 10;
+/// How long the placement driver may take to be found.
+const PD_LIMIT: Duration = Duration::from_secs(10);
 /// Client id at the brokers, unless the configuration has one.
 const CLIENT_ID: &str = "tidegate_validate";
 
@@ -141,7 +145,7 @@ fn check_sink_uri(uri: &str, config: &ReplicaConfig, checks: &mut Vec<Check>) ->
 
 /// Checks the placement driver, versions, and whether the start is still there; the schema at the start.
 async fn check_cluster(request: &ValidateRequest, checks: &mut Vec<Check>) -> Option<SchemaSnapshot> {
-    let pd = match PdClient::connect(&request.pd, request.security.clone()).await {
+    let pd = match PdClient::connect_within(&request.pd, request.security.clone(), PD_LIMIT).await {
         Ok(pd) => pd,
         Err(error) => {
             let advice = "look at --pd, --ca, --cert, --key and at the network";
