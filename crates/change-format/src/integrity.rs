@@ -1,10 +1,11 @@
 //! Row checksums: whether a row is still the one that TiDB wrote.
 
-use tidb_codec::row::{Row, RowV2, checksum, decode_column};
-use tidb_codec::{CodecError, Datum, datum, key};
+use tidb_codec::row::{Row, RowV2, checksum};
+use tidb_codec::{CodecError, Datum, key};
 
 use crate::column_template::ColumnTemplate;
-use crate::row_image::{Located, RowImage};
+use crate::row_image::RowImage;
+use crate::row_reader::stored_value;
 use crate::{CanalEncoder, EncodeError, RowChange};
 
 impl CanalEncoder {
@@ -51,20 +52,13 @@ impl CanalEncoder {
     fn checksum_of_columns(&self, image: &RowImage<'_>) -> Result<u32, CodecError> {
         let mut columns: Vec<&ColumnTemplate> = self.columns.iter().collect();
         columns.sort_by_key(|column| column.id);
-        let values =
-            columns.iter().map(|column| stored_value(column, image)).collect::<Result<Vec<_>, _>>()?;
+        let values = columns.iter().map(|column| value_then(column, image)).collect::<Result<Vec<_>, _>>()?;
         checksum::of_columns(columns.iter().map(|column| &column.field).zip(&values))
     }
 }
 
 /// The value of a column as it was when the row was written: NULL if the column did not exist, which adds nothing to
 /// a checksum.
-fn stored_value(column: &ColumnTemplate, image: &RowImage<'_>) -> Result<Datum, CodecError> {
-    match image.locate(column)? {
-        Located::Missing | Located::Null => Ok(Datum::Null),
-        Located::Raw(raw) => decode_column(&column.field, raw),
-        Located::Flagged(flagged) => datum::decode_one(flagged)?.0.into_column(&column.field),
-        Located::Handle(handle) if column.field.is_unsigned() => Ok(Datum::Uint(handle as u64)),
-        Located::Handle(handle) => Ok(Datum::Int(handle)),
-    }
+fn value_then(column: &ColumnTemplate, image: &RowImage<'_>) -> Result<Datum, CodecError> {
+    Ok(stored_value(column, image)?.unwrap_or(Datum::Null))
 }

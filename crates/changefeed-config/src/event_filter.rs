@@ -7,6 +7,7 @@ use regex::Regex;
 use crate::error::ConfigError;
 use crate::filter_config::{EventFilterRule, FilterConfig};
 use crate::table_filter::TableFilter;
+use crate::value_filter::ValueFilter;
 
 /// Kind of a row change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +133,8 @@ struct Rule {
 pub struct EventFilter {
     /// Rules.
     rules: Vec<Rule>,
+    /// Expressions on values, of the rules that have some.
+    values: Vec<ValueFilter>,
     /// Transactions to leave out, by start ts.
     start_ts: HashSet<u64>,
 }
@@ -145,7 +148,11 @@ impl EventFilter {
             .flatten()
             .map(|rule| compile(rule, case_sensitive))
             .collect::<Result<_, _>>()?;
-        Ok(Self { rules, start_ts: config.ignore_txn_start_ts.iter().flatten().copied().collect() })
+        let mut values = Vec::new();
+        for (number, rule) in config.event_filters.iter().flatten().enumerate() {
+            values.extend(ValueFilter::new(number, rule)?);
+        }
+        Ok(Self { rules, values, start_ts: config.ignore_txn_start_ts.iter().flatten().copied().collect() })
     }
 
     /// True if no rule can ever drop a row: the pipeline skips the check.
@@ -172,6 +179,15 @@ impl EventFilter {
             .filter(|rule| rule.tables.matches_rule(schema, table))
             .map(|rule| rule.update_only_columns.clone())
             .collect()
+    }
+
+    /// The rules with expressions on the values of rows of a table.
+    pub fn value_filters<'a>(
+        &'a self,
+        schema: &'a str,
+        table: &'a str,
+    ) -> impl Iterator<Item = &'a ValueFilter> {
+        self.values.iter().filter(move |filter| filter.concerns(schema, table))
     }
 
     /// The rule that leaves rows of a kind out, for people; `None` if they are sent.
@@ -218,18 +234,6 @@ impl Rule {
 
 /// Compiles one rule.
 fn compile(rule: &EventFilterRule, case_sensitive: bool) -> Result<Rule, ConfigError> {
-    for (key, value) in [
-        ("ignore-insert-value-expr", &rule.ignore_insert_value_expr),
-        ("ignore-update-new-value-expr", &rule.ignore_update_new_value_expr),
-        ("ignore-update-old-value-expr", &rule.ignore_update_old_value_expr),
-        ("ignore-delete-value-expr", &rule.ignore_delete_value_expr),
-    ] {
-        if value.as_ref().is_some_and(|expression| !expression.is_empty()) {
-            return Err(ConfigError::invalid(format!(
-                "filter.event-filters: {key} is not supported yet; remove it, or filter rows in the consumer"
-            )));
-        }
-    }
     let mut events = HashSet::new();
     for event in rule.ignore_event.iter().flatten() {
         let name = event.to_lowercase();
@@ -317,11 +321,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_refused_by_name() {
-        let rule =
-            EventFilterRule { ignore_delete_value_expr: Some("a > 1".into()), ..EventFilterRule::default() };
-        let error = EventFilter::new(&config(rule), false).expect_err("unsupported");
-        assert!(error.message.contains("ignore-delete-value-expr"));
+    fn expressions_are_parsed_and_belong_to_tables_by_the_case_of_their_names() {
+        let rule = EventFilterRule {
+            matcher: Some(vec!["app.Orders".into()]),
+            ignore_insert_value_expr: Some("qty > 1".into()),
+            ignore_delete_value_expr: Some(String::new()),
+            ..EventFilterRule::default()
+        };
+        let filter = EventFilter::new(&config(rule), false).expect("valid");
+        assert!(filter.keeps_all_rows(), "expressions are no reason to look at rows of other tables");
+        let found: Vec<_> = filter.value_filters("app", "Orders").collect();
+        assert_eq!(found.len(), 1);
+        let exprs: Vec<_> = found[0].exprs().iter().map(|(when, expr)| (when.key(), expr.source())).collect();
+        assert_eq!(exprs, [("ignore-insert-value-expr", "qty > 1")]);
+        assert_eq!(filter.value_filters("app", "orders").count(), 0, "the case counts");
+        for bad in ["qty >", "qty > 1; DROP TABLE t", "1) OR (1", "SELECT 1"] {
+            let rule =
+                EventFilterRule { ignore_delete_value_expr: Some(bad.into()), ..EventFilterRule::default() };
+            let error = EventFilter::new(&config(rule), false).expect_err(bad);
+            assert_eq!(error.code, "CDC:ErrInvalidFilterExpression", "{bad}");
+            assert!(error.message.contains(&format!("There is a syntax error in: '{bad}'")), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_event_types_are_refused_and_columns_are_told() {
         let rule = EventFilterRule {
             matcher: Some(vec!["app.orders".into()]),
             ignore_update_only_columns: Some(vec!["Seen_At".into()]),

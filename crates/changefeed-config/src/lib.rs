@@ -18,10 +18,12 @@ mod known_keys;
 mod pattern;
 mod replica;
 mod replica_keys;
+mod replica_toml;
 mod router;
 mod sink_config;
 mod sink_uri;
 mod table_filter;
+mod value_filter;
 
 pub use claim_check_uri::{
     ClaimCheckPlace, ClaimCheckStorage, DEFAULT_S3_REGION, S3Encryption, S3Keys, S3Place,
@@ -37,9 +39,11 @@ pub use kafka_security::{KerberosOptions, OauthOptions, PasswordOptions, SaslOpt
 pub use known_keys::{Effect, Key, special_keys};
 pub use pattern::ColumnFilter;
 pub use replica::{IntegrityConfig, ReplicaConfig, strict_toml};
+pub use replica_toml::toml_text;
 pub use router::{EventRouter, PartitionRule, TableRoute};
 pub use sink_config::{
     CodecConfig, ColumnSelectorRule, DispatchRule, KafkaConfig, LargeMessageConfig, SinkConfig,
 };
 pub use sink_uri::{SinkUri, mask_uri};
 pub use table_filter::TableFilter;
+pub use value_filter::{ValueFilter, ValueMoment, invalid_expression};

@@ -15,6 +15,9 @@ const DEFAULT_MEMORY_QUOTA: u64 = 1 << 30;
 /// Shortest tolerated `changefeed-error-stuck-duration`.
 const MIN_STUCK_DURATION: GoDuration = GoDuration::from_secs(30 * 60);
 
+/// Largest `event-collector-batch-count`.
+const MAX_BATCH_COUNT: i64 = 8192;
+
 /// `[mounter]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -303,6 +306,16 @@ impl ReplicaConfig {
                 "encoder-concurrency should greater than 0, but got {}",
                 self.sink.encoder_concurrency
             )));
+        }
+        if let Some(count) = self.event_collector_batch_count
+            && !(0..=MAX_BATCH_COUNT).contains(&count)
+        {
+            return Err(ConfigError::invalid(format!(
+                "event-collector-batch-count {count}: use 0 to {MAX_BATCH_COUNT}"
+            )));
+        }
+        if let Some(bytes) = self.event_collector_batch_bytes.filter(|bytes| *bytes < 0) {
+            return Err(ConfigError::invalid(format!("event-collector-batch-bytes {bytes}: use 0 or more")));
         }
         if self.changefeed_error_stuck_duration < MIN_STUCK_DURATION {
             return Err(ConfigError::invalid("changefeed-error-stuck-duration should not be less than 30m"));

@@ -10,6 +10,7 @@ use change_format::{
 };
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
 use event_sorter::{SortedRow, Stage};
+use tidb_codec::Datum;
 use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
 use tracing::{error, warn};
 
@@ -18,6 +19,7 @@ use crate::claim_check::{ClaimChecks, Outbox, Upload, Waiting};
 use crate::ddl_text;
 use crate::metrics::FeedCounters;
 use crate::progress::Shipment;
+use crate::row_filter::RowFilter;
 use crate::table::Run;
 
 /// How a changefeed renders and routes what it sends.
@@ -188,6 +190,8 @@ struct Sending {
     partitioner: Partitioner,
     /// UPDATEs that change only columns of one of these sets are left out.
     update_only_columns: Vec<HashSet<String>>,
+    /// Rows are left out by their values; `None` if no rule is about the table.
+    filter: Option<RowFilter>,
 }
 
 /// Renders and sends the rows of one physical table.
@@ -200,12 +204,14 @@ pub(crate) struct RowEncoder {
     scratch: Vec<u8>,
     /// Messages that wait until a large one is stored.
     pub(crate) outbox: Outbox,
+    /// Reused values for the filter.
+    values: Vec<Datum>,
 }
 
 impl RowEncoder {
     /// An encoder that has seen no row yet.
     pub(crate) fn new(table: i64) -> Self {
-        Self { table, prepared: None, scratch: Vec::new(), outbox: Outbox::default() }
+        Self { table, prepared: None, scratch: Vec::new(), outbox: Outbox::default(), values: Vec::new() }
     }
 
     /// Gets ready for rows committed at `commit_ts`; false if they are not sent.
@@ -261,6 +267,11 @@ impl RowEncoder {
                     return Ok(false);
                 }
             }
+        }
+        if let Some(filter) = &sending.filter
+            && filter.ignores(&sending.encoder, &change, kind, &mut self.values)?
+        {
+            return Ok(false);
         }
         if let Some(corruption) = run.settings.corruption {
             verify(sending, &change, corruption, &run.settings.counters)?;
@@ -379,7 +390,8 @@ fn sending(version: &TableVersion, run: &Run) -> Result<Sending, FeedError> {
     };
     let update_only_columns = settings.events.update_only_columns(schema, table);
     warn_of_unknown_columns(version, &update_only_columns);
-    Ok(Sending { encoder, topic: Arc::from(route.topic), partitioner, update_only_columns })
+    let filter = RowFilter::of(version, &settings.events, &settings.canal.time_zone);
+    Ok(Sending { encoder, topic: Arc::from(route.topic), partitioner, update_only_columns, filter })
 }
 
 /// Tells which columns of `ignore-update-only-columns` a table does not have; as in TiCDC they have no effect.

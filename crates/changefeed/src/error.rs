@@ -3,12 +3,13 @@
 use kafka_sink::SinkError;
 
 /// Codes that end a changefeed at once: trying again cannot help (cli-and-api reference, section states).
-const FAST_FAIL: [&str; 17] = [
+const FAST_FAIL: [&str; 18] = [
     "CDC:ErrGCTTLExceeded",
     "CDC:ErrSnapshotLostByGC",
     "CDC:ErrStartTsBeforeGC",
     "CDC:ErrExpressionColumnNotFound",
     "CDC:ErrExpressionParseFailed",
+    "CDC:ErrInvalidFilterExpression",
     "CDC:ErrSchemaSnapshotNotFound",
     "CDC:ErrSyncRenameTableFailed",
     "CDC:ErrChangefeedUnretryable",

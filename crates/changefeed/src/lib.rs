@@ -26,14 +26,18 @@ mod progress;
 #[cfg(feature = "replay")]
 #[doc(hidden)]
 pub mod replay;
+mod row_filter;
 mod run_once;
 mod schema_load;
 mod signal;
 mod sink;
 mod source;
 mod table;
+mod table_checks;
 mod tables;
+mod tap;
 mod tikv_source;
+mod validate;
 mod watermark;
 mod why;
 mod worker;
@@ -49,6 +53,8 @@ pub use owner::{CreateRequest, Owner, UpdateRequest};
 pub use schema_load::load_schema;
 pub use source::{Source, SourceEvent};
 pub use tables::{TableLists, TableName};
+pub use tap::{Tap, TapRequest};
+pub use validate::{Check, ValidateRequest, validate};
 pub use why::{
     DdlAnswer, ErrorAnswer, KafkaAnswer, LockAnswer, Reason, RegionAnswer, SorterAnswer, Stage, TableAnswer,
     Why,

@@ -24,6 +24,7 @@ use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
+use crate::table_checks::check_tables;
 use crate::tables::{TableLists, list_tables, physical_ids};
 use crate::why::Why;
 
@@ -92,6 +93,24 @@ fn checked_plan(info: &ChangeFeedInfo) -> Result<Plan, FeedError> {
         }
         _ => error,
     })
+}
+
+/// What the sink URI fixes is changed there: a configuration that asks for another protocol is refused.
+fn check_protocol_change(info: &ChangeFeedInfo, config: &ReplicaConfig) -> Result<(), FeedError> {
+    let uri = SinkUri::parse(&info.sink_uri)?;
+    let (Some(fixed), Some(asked)) = (uri.get("protocol"), config.sink.protocol.as_deref()) else {
+        return Ok(());
+    };
+    if asked.is_empty() || asked.eq_ignore_ascii_case(fixed) {
+        return Ok(());
+    }
+    Err(FeedError::new(
+        "CDC:ErrIncompatibleSinkConfig",
+        format!(
+            "incompatible configuration in sink uri(protocol={fixed}) and config file(protocol={asked}), please try to \
+             update the configuration only through sink uri"
+        ),
+    ))
 }
 
 impl Owner {
@@ -317,6 +336,7 @@ impl Owner {
                 ),
             ));
         }
+        check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
         self.check_sink(&plan, id).await?;
         let checkpoint_ts = info.start_ts;
         let status =
@@ -418,6 +438,7 @@ impl Owner {
             info.sink_uri = sink_uri;
         }
         if let Some(mut config) = request.config {
+            check_protocol_change(&info, &config)?;
             config.validate_and_adjust()?;
             info.config = config;
         }
@@ -425,6 +446,8 @@ impl Owner {
             info.config.sink.protocol = Some(protocol.to_owned());
         }
         let plan = checked_plan(&info)?;
+        let schema = load_schema(&self.context.tikv, view.checkpoint_ts).await?;
+        check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
         self.check_sink(&plan, id).await?;
         info.epoch = self.now().await?;
         feed.replace(info, None).await?;

@@ -103,6 +103,11 @@ impl Plan {
         let generated =
             format!("TiCDC_producer_{}_{}_{id}", context.advertise_addr, crate::metadata::DEFAULT_KEYSPACE)
                 .replace(['?', ':', ',', '"'], "_");
+        self.producer_named(generated)
+    }
+
+    /// The producer's settings, with a client id for those who set none.
+    pub(crate) fn producer_named(&self, generated: String) -> ProducerConfig {
         let kafka = &self.kafka;
         ProducerConfig {
             brokers: kafka.brokers.clone(),

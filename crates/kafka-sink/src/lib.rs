@@ -19,4 +19,4 @@ pub use error::SinkError;
 pub use login::{HAS_KERBEROS, KerberosConfig, Login, SaslConfig};
 pub use oauth::OauthConfig;
 pub use producer::{Acknowledge, Health, PROBE_TIMEOUT, Producer};
-pub use topic::{TopicAdmin, TopicSpec, is_valid_topic};
+pub use topic::{Finding, TopicAdmin, TopicSpec, Verdict, is_valid_topic};

@@ -1,5 +1,7 @@
 //! Topics: look up, create, and read the limits that apply to their messages.
 
+mod preflight;
+
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use tracing::warn;
 use crate::config::ProducerConfig;
 use crate::error::SinkError;
 use crate::login::{HeldToken, Login};
+
+pub use preflight::{Finding, Verdict};
 
 /// Port of brokers that are named without one.
 const DEFAULT_PORT: u16 = 9092;

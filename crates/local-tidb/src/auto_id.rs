@@ -8,9 +8,9 @@ use tidb_codec::key::meta;
 use tikv_client::{Error, TikvClient, TransactionOptions};
 
 use crate::engine::MAX_RETRIES;
-use crate::error::{Result, SqlError};
 use crate::meta_keys;
 use crate::storage_error::from_client;
+use tidb_expr::{Result, SqlError};
 
 /// Ids taken at once, as TiDB's first step is. What is not used before a restart is skipped.
 const STEP: u64 = 30_000;

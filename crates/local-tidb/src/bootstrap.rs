@@ -12,17 +12,17 @@ use tidb_sql::{Ddl, SqlMode, Statement};
 use tikv_client::{Error, Transaction, TransactionOptions};
 
 use crate::catalog::{HandleKind, Table, load::read_number};
-use crate::collation;
 use crate::ddl::meta::Meta;
 use crate::ddl::table_def;
 use crate::default_value;
 use crate::engine::{Engine, MAX_RETRIES};
-use crate::error::{Result, SqlError};
-use crate::expr::{EvalContext, ModeFlags, ResultType, SessionFacts};
 use crate::meta_keys;
 use crate::session::variable_table::{self, DEFAULT_SQL_MODE};
 use crate::storage_error::from_client;
 use crate::store::{StoredRow, entries, row};
+use tidb_expr::collation;
+use tidb_expr::{EvalContext, ModeFlags, ResultType, SessionFacts};
+use tidb_expr::{Result, SqlError};
 
 /// Version of the system tables that a current TiDB would find up to date enough to leave alone.
 const BOOTSTRAP_VERSION: i64 = 218;
@@ -197,9 +197,12 @@ fn put_row(txn: &mut Transaction, table: &Table, given: &[(&str, &str)]) -> Resu
         let text = given.iter().find(|(name, _)| *name == column.info.name.l).map(|(_, text)| *text);
         values.push(match text {
             Some(text) => {
-                let target =
-                    crate::convert::Target { name: column.name(), field: &column.info.field_type, row: 1 };
-                crate::convert::to_column(
+                let target = tidb_expr::convert::Target {
+                    name: column.name(),
+                    field: &column.info.field_type,
+                    row: 1,
+                };
+                tidb_expr::convert::to_column(
                     Datum::Bytes(text.as_bytes().to_vec()),
                     &ResultType::text(),
                     target,

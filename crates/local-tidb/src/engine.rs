@@ -10,8 +10,8 @@ use tikv_client::{PdClient, Security, TikvClient};
 
 use crate::auto_id::AutoIds;
 use crate::catalog::{self, Schema};
-use crate::error::Result;
 use crate::storage_error::from_client;
+use tidb_expr::Result;
 
 /// How often a statement or internal transaction is repeated after a write conflict.
 pub(crate) const MAX_RETRIES: usize = 10;

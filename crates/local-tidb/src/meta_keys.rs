@@ -1,6 +1,6 @@
 //! Names of TiDB's meta keys.
 
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// Largest id given out so far (string).
 pub(crate) const NEXT_GLOBAL_ID: &[u8] = b"NextGlobalID";

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::error::SqlError;
 use crate::session::variable_table::SERVER_VERSION;
 use crate::wire::TidbBackend;
+use tidb_expr::SqlError;
 
 /// Most connections at once.
 const MAX_CONNECTIONS: usize = 1024;

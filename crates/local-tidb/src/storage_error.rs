@@ -2,7 +2,7 @@
 
 use tikv_client::Error;
 
-use crate::error::SqlError;
+use tidb_expr::SqlError;
 
 /// Turns a storage failure into the error that TiDB answers with.
 pub(crate) fn from_client(error: Error) -> SqlError {

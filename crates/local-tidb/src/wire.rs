@@ -11,10 +11,10 @@ use tidb_codec::time::TimeParts;
 use tidb_codec::{Datum, Duration, TimeKind};
 
 use crate::engine::Engine;
-use crate::error::SqlError;
 use crate::exec::query::ResultColumn;
-use crate::expr::coerce;
 use crate::session::{QueryResult, Session};
+use tidb_expr::SqlError;
+use tidb_expr::coerce;
 
 /// Opens sessions for clients.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ fn wire_column(c: &ResultColumn) -> Column {
     let ty = &c.ty;
     let textual = ty.is_string() || matches!(ty.tp, tp::ENUM | tp::SET | tp::JSON);
     let bytes_per_char =
-        if textual { i64::from(crate::collation::max_char_bytes(ty.collation.charset)) } else { 1 };
+        if textual { i64::from(tidb_expr::collation::max_char_bytes(ty.collation.charset)) } else { 1 };
     let kind = match ty.tp {
         tp::ENUM | tp::SET => tp::STRING,
         tp::VARCHAR => tp::VAR_STRING,

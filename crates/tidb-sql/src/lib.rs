@@ -22,6 +22,6 @@ pub mod utility;
 pub use ddl::Ddl;
 pub use error::{ParseError, RestoreError};
 pub use mode::SqlMode;
-pub use parser::{parse, parse_one};
+pub use parser::{parse, parse_expr, parse_one};
 pub use restore::{RestoreOptions, restore, restore_expr, restore_query};
 pub use statement::{ParsedStatement, Statement};

@@ -4,7 +4,7 @@ mod ddl_event;
 
 use std::path::PathBuf;
 
-use changefeed_config::{EventFilter, ReplicaConfig, RowKind, TableFilter, api_json};
+use changefeed_config::{EventFilter, ReplicaConfig, RowKind, TableFilter, ValueMoment, api_json};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -88,6 +88,7 @@ impl Rules {
                 Some(rule) => format!("  {name}: left out ({rule})"),
                 None => format!("  {name}: sent"),
             });
+            lines.extend(self.value_lines(schema, table, kind));
             if kind == RowKind::Update {
                 for columns in self.events.update_only_columns(schema, table) {
                     let mut columns: Vec<_> = columns.into_iter().collect();
@@ -100,6 +101,26 @@ impl Rules {
             }
         }
         lines
+    }
+
+    /// Lines about the rows of a kind that are left out because of their values.
+    fn value_lines<'a>(
+        &'a self,
+        schema: &'a str,
+        table: &'a str,
+        kind: RowKind,
+    ) -> impl Iterator<Item = String> + 'a {
+        let asked = move |moment: ValueMoment| match moment {
+            ValueMoment::Insert => kind == RowKind::Insert,
+            ValueMoment::UpdateOld | ValueMoment::UpdateNew => kind == RowKind::Update,
+            ValueMoment::Delete => kind == RowKind::Delete,
+        };
+        self.events.value_filters(schema, table).flat_map(move |filter| {
+            filter.exprs().iter().filter(move |(moment, _)| asked(*moment)).map(move |(moment, expr)| {
+                let (number, key, text) = (filter.number, moment.key(), expr.source());
+                format!("    left out where {text} (filter.event-filters[{number}]: {key})")
+            })
+        })
     }
 
     /// A line about a DDL on one table or schema.
@@ -203,6 +224,26 @@ mod tests {
             ["  update: sent", "    left out if nothing changes but at, seen (ignore-update-only-columns)"]
         );
         assert!(!rules.table_lines("app", "other").concat().contains("nothing changes"));
+    }
+
+    #[test]
+    fn rows_that_are_left_out_by_their_values_are_told() {
+        let rules = rules(
+            "[[filter.event-filters]]\nmatcher = ['app.orders']\nignore-insert-value-expr = 'qty > 100'\n\
+             ignore-update-old-value-expr = \"state = 'done'\"\nignore-update-new-value-expr = 'qty is null'\n",
+        );
+        assert_eq!(
+            rules.table_lines("app", "orders")[1..],
+            [
+                "  insert: sent",
+                "    left out where qty > 100 (filter.event-filters[0]: ignore-insert-value-expr)",
+                "  update: sent",
+                "    left out where state = 'done' (filter.event-filters[0]: ignore-update-old-value-expr)",
+                "    left out where qty is null (filter.event-filters[0]: ignore-update-new-value-expr)",
+                "  delete: sent",
+            ]
+        );
+        assert!(!rules.table_lines("app", "other").concat().contains("where"));
     }
 
     #[test]

@@ -15,8 +15,10 @@ mod ps;
 mod server;
 mod server_keys;
 mod stack;
+mod tap;
 mod top;
 mod up;
+mod validate;
 mod verify;
 mod version;
 
@@ -51,6 +53,10 @@ enum TidegateCommand {
     Verify(verify::VerifyArgs),
     /// Show the changefeeds of a cluster, the one furthest behind first.
     Top(Box<top::TopArgs>),
+    /// Print the events of a changefeed as they come, without Kafka.
+    Tap(Box<tap::TapArgs>),
+    /// Check a configuration, the cluster and the rights at Kafka before a changefeed is created.
+    Validate(Box<validate::ValidateArgs>),
     /// Test the filters of a changefeed's configuration.
     #[command(subcommand)]
     Filter(filter::FilterCommand),
@@ -131,6 +137,8 @@ async fn run(command: TidegateCommand) -> Result<(), Failure> {
         TidegateCommand::Consume(args) => consume::run(args).await,
         TidegateCommand::Verify(args) => verify::run(args).await,
         TidegateCommand::Top(args) => top::run(*args).await,
+        TidegateCommand::Tap(args) => tap::run(*args).await,
+        TidegateCommand::Validate(args) => validate::run(*args).await,
         TidegateCommand::Filter(command) => filter::run(command).await,
         TidegateCommand::Server(args) => server::run(*args).await,
         TidegateCommand::Cli(args) => cli::run(*args).await,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State as Extract};
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse as _;
 use changefeed::{CreateRequest, FeedError, Owner, UpdateRequest};
 use changefeed_config::{ReplicaConfig, State, api_json, physical_time, tso_text};
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use serde_json::Value;
 
 use super::answer::{ApiError, ApiResult, List, body, compact, empty, null};
 use super::models::{
-    ChangefeedConfig, ChangefeedInfo, ChangefeedItem, ChangefeedStatus, ResumeRequest, Synced,
+    ChangefeedConfig, ChangefeedInfo, ChangefeedItem, ChangefeedStatus, ResumeRequest, Synced, config_toml,
 };
 use super::{ApiState, Shared};
 
@@ -47,9 +49,28 @@ pub(crate) async fn list(Extract(state): Extract<Shared>, Query(query): Query<Li
     Ok(compact(&List::from(items)))
 }
 
-/// GET /changefeeds/:id.
-pub(crate) async fn query(Extract(state): Extract<Shared>, Path(id): Path<String>) -> ApiResult {
+/// The content type of TOML.
+pub(super) const TOML: &str = "application/toml";
+
+/// Whether a caller asks for TOML.
+fn wants_toml(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(TOML))
+}
+
+/// GET /changefeeds/:id: the changefeed, or with `Accept: application/toml` its configuration as a file.
+pub(crate) async fn query(
+    Extract(state): Extract<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult {
     let view = owner(&state)?.get(&id)?;
+    if wants_toml(&headers) {
+        let content_type = format!("{TOML}; charset=utf-8");
+        return Ok(([(header::CONTENT_TYPE, content_type)], config_toml(&view.info.config)?).into_response());
+    }
     let info = ChangefeedInfo::new(&id, &view, &state.time_zone);
     Ok(compact(&info.run_by(&state.membership.info.address)))
 }

@@ -1,7 +1,9 @@
 //! JSON shapes of the API.
 
 use changefeed::{DEFAULT_KEYSPACE, FeedView};
-use changefeed_config::{RunningError, State, api_json, mask_uri, tso_text};
+use changefeed_config::{
+    ConfigError, ReplicaConfig, RunningError, State, api_json, mask_uri, toml_text, tso_text,
+};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,6 +126,11 @@ fn gid(id: &str, epoch: u64) -> Gid {
             .fold(0xcbf2_9ce4_8422_2325 ^ seed, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
     };
     Gid { low: hash(0), high: hash(epoch.rotate_left(17) | 1) }
+}
+
+/// A configuration as the TOML of a file, secrets masked.
+pub(crate) fn config_toml(config: &ReplicaConfig) -> Result<String, ConfigError> {
+    toml_text(api_json::mask(config.file_form()))
 }
 
 /// Secrets of a changefeed as it is stored do not leave the process either.

@@ -56,8 +56,12 @@ fn operation(route: &Route) -> Value {
         Body::List(shape) => (JSON, list(shape)),
         Body::Text(content_type) => (content_type, json!({"type": "string"})),
     };
-    let mut answers =
-        json!({"200": {"description": "Success.", "content": {content_type: {"schema": schema}}}});
+    let mut content = Map::new();
+    content.insert(content_type.to_owned(), json!({"schema": schema}));
+    if let Some(also) = route.also {
+        content.insert(also.to_owned(), json!({"schema": {"type": "string"}}));
+    }
+    let mut answers = json!({"200": {"description": "Success.", "content": content}});
     if let Some(answers) = answers.as_object_mut() {
         for (status, description) in errors(route) {
             let body = json!({"description": description, "content": {JSON: {"schema": reference("Error")}}});

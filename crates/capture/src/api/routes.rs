@@ -45,6 +45,8 @@ pub(super) struct Route {
     pub(super) request: Option<&'static str>,
     /// The answer of a success.
     pub(super) answer: Body,
+    /// Another content type in which it is given to those who ask for it.
+    pub(super) also: Option<&'static str>,
     /// One line for people.
     pub(super) summary: &'static str,
     /// What runs.
@@ -72,12 +74,18 @@ impl Route {
             _ => MethodFilter::GET,
         };
         let handler = on(filter, handler);
-        Self { place, method, path, query: &[], request: None, answer, summary, handler }
+        Self { place, method, path, query: &[], request: None, answer, also: None, summary, handler }
     }
 
     /// Adds a body to the request.
     fn taking(mut self, shape: &'static str) -> Self {
         self.request = Some(shape);
+        self
+    }
+
+    /// Adds another content type of the answer.
+    fn also_as(mut self, content_type: &'static str) -> Self {
+        self.also = Some(content_type);
         self
     }
 
@@ -104,7 +112,8 @@ pub(super) fn routes() -> Vec<Route> {
             .asking(&[("state", "A state, `all`, or nothing for those that are neither finished nor removed.")]),
         Route::new(Owner, POST, "/changefeeds", changefeeds::create, Json("ChangefeedInfo"), "Creates a changefeed.")
             .taking("ChangefeedConfig"),
-        Route::new(Owner, GET, "/changefeeds/{id}", changefeeds::query, Json("ChangefeedInfo"), "A changefeed in full."),
+        Route::new(Owner, GET, "/changefeeds/{id}", changefeeds::query, Json("ChangefeedInfo"), "A changefeed in full; as TOML its configuration.")
+            .also_as(changefeeds::TOML),
         Route::new(Owner, Method::PUT, "/changefeeds/{id}", changefeeds::update, Json("ChangefeedInfo"), "Changes a stopped or failed changefeed.")
             .taking("ChangefeedConfig"),
         Route::new(Owner, Method::DELETE, "/changefeeds/{id}", changefeeds::remove, Json("EmptyOrNull"), "Removes a changefeed; `null` if there was none."),
@@ -113,7 +122,8 @@ pub(super) fn routes() -> Vec<Route> {
             .taking("ResumeRequest"),
         Route::new(Owner, GET, "/changefeeds/{id}/status", changefeeds::status, Json("ChangefeedStatus"), "Progress of a changefeed."),
         Route::new(Owner, GET, "/changefeeds/{id}/synced", changefeeds::synced, Json("Synced"), "Whether everything has arrived."),
-        Route::new(Owner, GET, "/changefeeds/{id}/meta_info", changefeeds::query, Json("ChangefeedInfo"), "A changefeed in full, under classic TiCDC's path."),
+        Route::new(Owner, GET, "/changefeeds/{id}/meta_info", changefeeds::query, Json("ChangefeedInfo"), "A changefeed in full, under classic TiCDC's path.")
+            .also_as(changefeeds::TOML),
         Route::new(Owner, GET, "/changefeeds/{id}/why", why::why, Json("Why"), "What holds the checkpoint, since when, and what would free it."),
         Route::new(Owner, GET, "/changefeeds/{id}/memory", why::memory, Json("Memory"), "Memory of a changefeed by stage."),
         Route::new(Owner, GET, "/changefeeds/{id}/tables", placement::tables, List("NodeTables"), "Physical tables of a changefeed by capture."),

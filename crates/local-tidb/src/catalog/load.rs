@@ -5,9 +5,9 @@ use tidb_schema::{DbInfo, TableInfo};
 use tikv_client::Snapshot;
 
 use super::Schema;
-use crate::error::{Result, SqlError};
 use crate::meta_keys;
 use crate::storage_error::from_client;
+use tidb_expr::{Result, SqlError};
 
 /// Fields of a meta hash read per call.
 const PAGE: usize = 256;

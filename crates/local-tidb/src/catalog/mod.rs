@@ -11,7 +11,7 @@ use tidb_schema::{DbInfo, TableInfo};
 pub(crate) use load::load;
 pub(crate) use table::{Column, HandleKind, Index, Table};
 
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// One version of the whole schema: immutable, shared by the statements that run on it.
 #[derive(Debug, Clone, Default)]

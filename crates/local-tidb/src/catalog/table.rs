@@ -3,7 +3,7 @@
 use tidb_codec::field::flag;
 use tidb_schema::{ColumnInfo, DbInfo, IndexInfo, TableInfo};
 
-use crate::expr::ResultType;
+use tidb_expr::ResultType;
 
 /// What identifies a row in its record key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use tidb_codec::key;
 use tikv_client::Transaction;
 
 use crate::catalog::Table;
-use crate::error::{Result, SqlError};
 use crate::storage_error::from_client;
 use crate::store::txn::MAX_TRANSACTION_BYTES;
 use crate::store::{entries, row};
+use tidb_expr::{Result, SqlError};
 
 /// Rows read at once.
 const PAGE: usize = 1024;

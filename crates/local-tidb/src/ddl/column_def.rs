@@ -9,12 +9,12 @@ use tidb_sql::ddl::{ColumnDef, ColumnOption, PrimaryKeyKind, TypeName};
 
 use super::column_type;
 use crate::catalog::Column;
-use crate::collation::Collation;
-use crate::convert::{self, Target};
 use crate::default_value::CURRENT_TIMESTAMP;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::{Binder, Scope, Variables};
-use crate::expr::{EvalContext, ResultType, coerce};
+use tidb_expr::bind::{Binder, Scope, Variables};
+use tidb_expr::collation::Collation;
+use tidb_expr::convert::{self, Target};
+use tidb_expr::{EvalContext, ResultType, coerce};
+use tidb_expr::{Result, SqlError};
 
 /// Version of the column structure that TiDB writes now.
 const COLUMN_VERSION: u64 = 2;

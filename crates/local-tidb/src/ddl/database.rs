@@ -8,8 +8,8 @@ use super::DdlContext;
 use super::column_def::check_name;
 use super::column_type::pick_collation;
 use super::job::{self, Change};
-use crate::collation::{self, Collation};
-use crate::error::{Result, SqlError};
+use tidb_expr::collation::{self, Collation};
+use tidb_expr::{Result, SqlError};
 
 /// The collation that options ask for.
 fn options_collation(options: &[DatabaseOption], default: Collation) -> Result<Collation> {

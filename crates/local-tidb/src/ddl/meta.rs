@@ -5,9 +5,9 @@ use tidb_codec::key::meta;
 use tidb_schema::{DbInfo, Job, TableInfo};
 use tikv_client::Transaction;
 
-use crate::error::{Result, SqlError};
 use crate::meta_keys;
 use crate::storage_error::from_client;
+use tidb_expr::{Result, SqlError};
 
 /// A transaction on meta keys.
 #[derive(Debug)]

@@ -15,10 +15,10 @@ use tidb_sql::Ddl;
 use tidb_sql::ddl::{AlterTable, AlterTableSpec, CreateIndexKind, TableConstraint, TableName};
 
 use crate::engine::Engine;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::Variables;
-use crate::expr::{EvalContext, Level};
 use job::Origin;
+use tidb_expr::bind::Variables;
+use tidb_expr::{EvalContext, Level};
+use tidb_expr::{Result, SqlError};
 
 /// What a DDL statement needs of its session.
 pub(crate) struct DdlContext<'a> {

@@ -8,7 +8,7 @@ use super::column_def::check_name;
 use super::job::{self, Change, Renamed};
 use super::{DdlContext, table_def};
 use crate::catalog::lower;
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// `CREATE TABLE`.
 pub(super) async fn create(cx: &DdlContext<'_>, d: &CreateTable) -> Result<()> {

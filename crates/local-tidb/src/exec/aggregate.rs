@@ -8,9 +8,9 @@ use tidb_codec::{Datum, Decimal};
 
 use super::select::null_row;
 use super::{Row, group_key, row_bytes};
-use crate::error::Result;
-use crate::expr::bind::{Aggregate, AggregateKind};
-use crate::expr::{EvalContext, Expr, coerce, compare};
+use tidb_expr::Result;
+use tidb_expr::bind::{Aggregate, AggregateKind};
+use tidb_expr::{EvalContext, Expr, coerce, compare};
 
 /// Fraction digits that `AVG` adds.
 const AVG_DIGITS: u8 = 4;

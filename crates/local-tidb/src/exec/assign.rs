@@ -5,12 +5,12 @@ use tidb_codec::Datum;
 
 use super::{Exec, Row};
 use crate::catalog::Table;
-use crate::convert::{self, Target};
 use crate::default_value;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::Scope;
-use crate::expr::{EvalContext, Expr, coerce};
 use crate::store::row::time_kind;
+use tidb_expr::bind::Scope;
+use tidb_expr::convert::{self, Target};
+use tidb_expr::{EvalContext, Expr, coerce};
+use tidb_expr::{Result, SqlError};
 
 /// What a column is set to.
 #[derive(Debug, Clone)]

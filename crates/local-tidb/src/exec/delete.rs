@@ -3,9 +3,9 @@
 use sqlparser::ast::{self, FromTable};
 
 use super::{Changed, Exec};
-use crate::error::{Result, SqlError};
 use crate::storage_error::from_client;
 use crate::store::entries;
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// Runs a `DELETE`.

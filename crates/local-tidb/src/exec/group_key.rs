@@ -2,7 +2,7 @@
 
 use tidb_codec::Datum;
 
-use crate::collation::Collation;
+use tidb_expr::collation::Collation;
 
 /// Appends bytes that two values share exactly if they are equal. Numbers of different kinds are equal when their
 /// values are.
@@ -50,7 +50,11 @@ fn framed(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn of(values: &[Datum], collations: &[Collation]) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, value) in values.iter().enumerate() {
-        append(value, collations.get(at).copied().unwrap_or_else(crate::collation::utf8mb4_bin), &mut out);
+        append(
+            value,
+            collations.get(at).copied().unwrap_or_else(tidb_expr::collation::utf8mb4_bin),
+            &mut out,
+        );
     }
     out
 }
@@ -58,7 +62,7 @@ pub(crate) fn of(values: &[Datum], collations: &[Collation]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collation::utf8mb4_bin;
+    use tidb_expr::collation::utf8mb4_bin;
 
     #[test]
     fn numbers_of_different_kinds_are_equal_by_value() {

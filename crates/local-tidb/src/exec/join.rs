@@ -9,9 +9,9 @@ use super::access;
 use super::reader::TableReader;
 use super::relation::{From, JoinKind, Relation, Source};
 use super::{Exec, Row, group_key};
-use crate::collation;
-use crate::error::Result;
-use crate::expr::{Expr, compare};
+use tidb_expr::Result;
+use tidb_expr::collation;
+use tidb_expr::{Expr, compare};
 
 /// Whether an expression reads only columns from `start` up to `end`.
 fn reads_only(expr: &Expr, start: usize, end: usize) -> bool {

@@ -23,11 +23,11 @@ use tidb_codec::Datum;
 
 use crate::catalog::{Schema, Table};
 use crate::engine::Engine;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::{Binder, Scope};
-use crate::expr::{EvalContext, ResultType};
 use crate::session::SessionVariables;
 use crate::store::Txn;
+use tidb_expr::bind::{Binder, Scope};
+use tidb_expr::{EvalContext, ResultType};
+use tidb_expr::{Result, SqlError};
 
 /// Most bytes that the rows of one statement may take.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 512 << 20;

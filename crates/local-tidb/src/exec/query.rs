@@ -7,9 +7,9 @@ use sqlparser::ast::{self, LimitClause, Query, SetExpr};
 use tidb_codec::Datum;
 
 use super::{Exec, Row};
-use crate::error::{Result, SqlError};
-use crate::expr::bind::{Scope, ScopeColumn};
-use crate::expr::{Expr, ResultType, coerce, compare};
+use tidb_expr::bind::{Scope, ScopeColumn};
+use tidb_expr::{Expr, ResultType, coerce, compare};
+use tidb_expr::{Result, SqlError};
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq)]

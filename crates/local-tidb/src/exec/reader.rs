@@ -9,9 +9,9 @@ use tidb_codec::index::decode_entry_handle;
 
 use super::access::{Access, KeyRange};
 use crate::catalog::{HandleKind, Table};
-use crate::error::Result;
-use crate::expr::coerce::codec;
 use crate::store::{StoredRow, Txn, entries, row};
+use tidb_expr::Result;
+use tidb_expr::coerce::codec;
 
 /// Rows read at once.
 const PAGE: usize = 1024;

@@ -7,9 +7,9 @@ use tidb_schema::is_system_schema;
 
 use super::{Exec, Row};
 use crate::catalog::{Table, lower};
-use crate::error::{Result, SqlError};
-use crate::expr::ResultType;
-use crate::expr::bind::{Scope, ScopeColumn};
+use tidb_expr::ResultType;
+use tidb_expr::bind::{Scope, ScopeColumn};
+use tidb_expr::{Result, SqlError};
 
 /// How a relation is joined to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

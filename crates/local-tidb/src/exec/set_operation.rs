@@ -8,8 +8,8 @@ use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier};
 
 use super::query::{Limit, RowSet};
 use super::{Exec, group_key};
-use crate::error::{Result, SqlError};
-use crate::expr::operators::adapt_value;
+use tidb_expr::operators::adapt_value;
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// One side of a set operation.

@@ -10,9 +10,9 @@ use super::reader::TableReader;
 use super::relation::table_columns;
 use super::{Exec, access};
 use crate::catalog::Table;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::Scope;
 use crate::store::StoredRow;
+use tidb_expr::bind::Scope;
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// The one table of a statement, with its columns.

@@ -9,10 +9,10 @@ use tidb_codec::Handle;
 use super::assign::{self, same_rows};
 use super::{Changed, Exec};
 use crate::catalog::Table;
-use crate::error::{Result, SqlError};
-use crate::expr::Level;
 use crate::storage_error::from_client;
 use crate::store::{StoredRow, entries, row};
+use tidb_expr::Level;
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// Runs an `UPDATE`.

@@ -9,11 +9,11 @@ use tidb_sql::Statement;
 
 use super::{QueryResult, Session};
 use crate::ddl::{self, DdlContext, job::Origin};
-use crate::error::{Result, SqlError};
 use crate::exec::{Changed, Exec, select::locks_rows};
-use crate::expr::bind::{Binder, Scope};
-use crate::expr::{Level, ResultType};
 use crate::store::Txn;
+use tidb_expr::bind::{Binder, Scope};
+use tidb_expr::{Level, ResultType};
+use tidb_expr::{Result, SqlError};
 
 /// Characters of a running statement that `SHOW PROCESSLIST` shows.
 const SHOWN_STATEMENT_CHARS: usize = 1024;
@@ -105,7 +105,7 @@ impl Session {
             }
             Err(error) => {
                 self.row_count = -1;
-                self.warnings.push(crate::expr::Warning {
+                self.warnings.push(tidb_expr::Warning {
                     level: Level::Error,
                     code: error.code,
                     message: error.message.clone(),

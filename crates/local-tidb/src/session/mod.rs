@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::tz::{Offset, TimeZone};
 use tidb_codec::Datum;
 use tidb_sql::ParsedStatement;
 
@@ -23,11 +22,12 @@ pub(crate) use show::{column_default, extra_text, key_text};
 pub(crate) use show_create::type_text;
 pub(crate) use variables::{NoVariables, SessionVariables};
 
+use self::variable_table::SERVER_VERSION;
 use crate::engine::{Engine, Process};
-use crate::error::{Result, SqlError};
 use crate::exec::query::{ResultColumn, RowSet};
-use crate::expr::{EvalContext, SessionFacts, Warning};
 use crate::store::Txn;
+use tidb_expr::{EvalContext, SessionFacts, Warning};
+use tidb_expr::{Result, SqlError};
 
 /// What a statement answers: rows if it has columns, else a count.
 #[derive(Debug, Clone, Default)]
@@ -157,6 +157,7 @@ impl Session {
             jiff::Timestamp::now()
         };
         let facts = SessionFacts {
+            server_version: SERVER_VERSION,
             connection_id: self.id,
             database: self.database.clone(),
             user: self.user.clone(),
@@ -209,7 +210,7 @@ impl Session {
 
     /// Sets the connection's character set and collation by the collation's number; unknown ones are ignored.
     pub fn set_collation(&mut self, id: u16) {
-        if let Some(name) = crate::collation::connection_name(id)
+        if let Some(name) = tidb_expr::collation::connection_name(id)
             && let Some((charset, _)) = name.split_once('_')
         {
             let charset = charset.to_owned();
@@ -240,21 +241,4 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.engine.processes.lock().remove(&self.id);
     }
-}
-
-/// Reads a time zone: `SYSTEM`, `UTC`, `+08:00`, `Asia/Shanghai`.
-pub(crate) fn parse_zone(name: &str) -> Option<TimeZone> {
-    if name.eq_ignore_ascii_case("SYSTEM") || name.eq_ignore_ascii_case("UTC") {
-        return Some(TimeZone::UTC);
-    }
-    if let Some(sign) = name.chars().next().filter(|c| matches!(c, '+' | '-')) {
-        let (hours, minutes) = name.get(1..)?.split_once(':')?;
-        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-        let total = hours * 60 + minutes;
-        // MySQL's bounds: -13:59 to +14:00.
-        let allowed = minutes < 60 && if sign == '-' { total < 14 * 60 } else { total <= 14 * 60 };
-        let seconds = if sign == '-' { -total * 60 } else { total * 60 };
-        return if allowed { Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?)) } else { None };
-    }
-    TimeZone::get(name).ok()
 }

@@ -8,10 +8,10 @@ use tidb_sql::{ParsedStatement, Statement};
 
 use super::dispatch::{RowStatement, row_kind};
 use super::{QueryResult, Session};
-use crate::error::{Result, SqlError};
 use crate::exec::query::ResultColumn;
-use crate::expr::bind::type_of_value;
-use crate::expr::{ResultType, coerce};
+use tidb_expr::bind::type_of_value;
+use tidb_expr::{Result, SqlError};
+use tidb_expr::{ResultType, coerce};
 
 /// Most statements that a session keeps prepared.
 const MAX_PREPARED: usize = 16_382;
@@ -124,7 +124,7 @@ impl Session {
         let sql = match &prepare.source {
             PrepareSource::Text(text) => text.clone(),
             PrepareSource::Variable(name) => {
-                use crate::expr::bind::Variables as _;
+                use tidb_expr::bind::Variables as _;
                 let value = self.variables.user(&name.to_ascii_lowercase());
                 coerce::string(&value, &type_of_value(&value)).unwrap_or_default()
             }
@@ -143,7 +143,7 @@ impl Session {
 
     /// `EXECUTE name USING …`.
     pub(super) async fn execute_named(&mut self, execute: &Execute) -> Result<QueryResult> {
-        use crate::expr::bind::Variables as _;
+        use tidb_expr::bind::Variables as _;
         let prepared = self.named(&execute.name)?;
         let params = execute
             .using

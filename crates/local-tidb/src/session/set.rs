@@ -8,9 +8,9 @@ use super::Session;
 use super::variable_table::{self, Scope};
 use super::variable_value::normalize;
 use crate::bootstrap;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::{Binder, Scope as NameScope};
-use crate::expr::{ResultType, coerce};
+use tidb_expr::bind::{Binder, Scope as NameScope};
+use tidb_expr::{Result, SqlError};
+use tidb_expr::{ResultType, coerce};
 
 impl Session {
     /// Runs a `SET`.

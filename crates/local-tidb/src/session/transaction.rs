@@ -9,9 +9,9 @@ use tikv_client::Error;
 use super::Session;
 use crate::catalog::Table;
 use crate::engine::MAX_RETRIES;
-use crate::error::{Result, SqlError};
 use crate::storage_error::from_client;
 use crate::store::{Txn, TxnMode, entries};
+use tidb_expr::{Result, SqlError};
 
 /// How often a pessimistic statement is repeated on fresher data, TiDB's limit.
 pub(super) const MAX_STATEMENT_RETRIES: usize = 256;

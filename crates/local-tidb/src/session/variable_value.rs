@@ -2,11 +2,11 @@
 
 use tidb_codec::Datum;
 
-use super::parse_zone;
 use super::variable_table::{Kind, Variable};
-use crate::collation;
-use crate::error::{Result, SqlError};
-use crate::expr::ResultType;
+use tidb_expr::ResultType;
+use tidb_expr::collation;
+use tidb_expr::parse_zone;
+use tidb_expr::{Result, SqlError};
 
 /// `sql_mode` words with their bits as TiDB numbers them.
 pub(super) static SQL_MODES: &[(&str, u64)] = &[

@@ -7,14 +7,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tidb_codec::Datum;
 
-use super::parse_zone;
 use super::variable_table::{self, DEFAULT_SQL_MODE};
 use super::variable_value::{SQL_MODES, normalize, typed, unknown};
-use crate::collation;
 use crate::engine::Engine;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::Variables as VariableSource;
-use crate::expr::{ModeFlags, ResultType};
+use tidb_expr::bind::Variables as VariableSource;
+use tidb_expr::collation;
+use tidb_expr::parse_zone;
+use tidb_expr::{ModeFlags, ResultType};
+use tidb_expr::{Result, SqlError};
 
 /// The variables of one session.
 #[derive(Debug, Clone)]

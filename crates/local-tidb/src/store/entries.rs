@@ -8,8 +8,8 @@ use tidb_codec::{Datum, Handle, key};
 use super::row::{self, StoredRow};
 use super::txn::Txn;
 use crate::catalog::{HandleKind, Index, Table};
-use crate::error::{Result, SqlError};
-use crate::expr::coerce::{self, codec};
+use tidb_expr::coerce::{self, codec};
+use tidb_expr::{Result, SqlError};
 
 /// How an index's entries are written.
 pub(crate) fn layout<'a>(table: &'a Table, index: &'a Index) -> IndexLayout<'a> {

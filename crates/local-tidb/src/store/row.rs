@@ -9,8 +9,8 @@ use tidb_codec::row::{ColumnValue, RowV2, encode_row_v2};
 use tidb_codec::{Datum, Handle, TimeKind};
 
 use crate::catalog::{Column, HandleKind, Index, Table};
-use crate::error::{Result, SqlError};
-use crate::expr::coerce::codec;
+use tidb_expr::coerce::codec;
+use tidb_expr::{Result, SqlError};
 
 /// A row with what it is stored under. Values are those of the table's public columns, TIMESTAMPs in the session's
 /// zone.

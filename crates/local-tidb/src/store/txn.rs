@@ -11,8 +11,8 @@ use tikv_client::{
 
 use super::writes::{Write, Writes};
 use crate::catalog::Schema;
-use crate::error::{Result, SqlError};
 use crate::storage_error::from_client;
+use tidb_expr::{Result, SqlError};
 
 /// Largest transaction in bytes of keys and values, TiDB's `txn-total-size-limit`.
 pub(crate) const MAX_TRANSACTION_BYTES: usize = 100 << 20;

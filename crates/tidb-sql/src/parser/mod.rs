@@ -39,6 +39,7 @@ use crate::error::ParseError;
 use crate::mode::SqlMode;
 use crate::statement::ParsedStatement;
 use cursor::Parser;
+use sqlparser::ast::Expr;
 
 /// Parses a text of statements separated by `;`. Empty statements are skipped. A syntax error anywhere makes the whole
 /// text fail, as in TiDB.
@@ -52,5 +53,13 @@ pub fn parse(sql: &str, mode: SqlMode) -> Result<Vec<ParsedStatement>, ParseErro
 pub fn parse_one(sql: &str, mode: SqlMode) -> Result<ParsedStatement, ParseError> {
     let mut parser = Parser::new(sql, mode);
     let outcome = parser.single_statement().map_err(|failure| parser.describe(failure))?;
+    outcome.ok_or(ParseError::Empty)
+}
+
+/// Parses a text that holds exactly one expression. An empty text is [`ParseError::Empty`]; anything behind the
+/// expression is a syntax error.
+pub fn parse_expr(sql: &str, mode: SqlMode) -> Result<Expr, ParseError> {
+    let mut parser = Parser::new(sql, mode);
+    let outcome = parser.single_expr().map_err(|failure| parser.describe(failure))?;
     outcome.ok_or(ParseError::Empty)
 }

@@ -57,6 +57,15 @@ impl Parser<'_> {
         if self.kind() == TokenKind::End { Ok(Some(statement)) } else { self.unexpected() }
     }
 
+    /// The only expression of the text.
+    pub(super) fn single_expr(&mut self) -> Outcome<Option<sqlparser::ast::Expr>> {
+        if self.kind() == TokenKind::End {
+            return Ok(None);
+        }
+        let expr = self.nested(Self::expr)?;
+        if self.kind() == TokenKind::End { Ok(Some(expr)) } else { self.unexpected() }
+    }
+
     /// A statement with its place, from a byte offset on.
     fn ranged_statement(&mut self, from: usize) -> Outcome<ParsedStatement> {
         self.placeholders = 0;

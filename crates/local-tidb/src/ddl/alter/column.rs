@@ -7,10 +7,10 @@ use tidb_sql::ddl::{AlterColumnDefault, ColumnDef, ColumnName, ColumnPosition};
 
 use super::Step;
 use crate::catalog::lower;
-use crate::collation;
 use crate::ddl::DdlContext;
 use crate::ddl::column_def::{self, ImpliedKey};
-use crate::error::{Result, SqlError};
+use tidb_expr::collation;
+use tidb_expr::{Result, SqlError};
 
 /// Place of a column of any case.
 fn position_of(info: &TableInfo, name: &str) -> Option<usize> {

@@ -9,7 +9,7 @@ use super::Step;
 use crate::catalog::lower;
 use crate::ddl::DdlContext;
 use crate::ddl::table_def::{self, KeyDef};
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// `ADD INDEX`, `ADD UNIQUE`; nothing where `IF NOT EXISTS` finds it.
 ///

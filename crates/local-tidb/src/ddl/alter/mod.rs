@@ -9,9 +9,9 @@ use tidb_sql::ddl::{AlterTable, AlterTableSpec, TableOption};
 
 use super::job::{self, Change};
 use super::{DdlContext, table};
-use crate::error::{Result, SqlError};
 use column::{add_column, change_default, drop_column, rename_column};
 use key::{add_key, drop_index, rename_index};
+use tidb_expr::{Result, SqlError};
 
 /// What one part of the statement does, beside its change of the description.
 struct Step {

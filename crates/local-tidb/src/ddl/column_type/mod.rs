@@ -6,10 +6,10 @@ mod text_length;
 use tidb_codec::field::{FieldType, flag, tp};
 use tidb_sql::ddl::{ColumnType, TypeName};
 
-use crate::collation::{self, Collation};
-use crate::error::{Result, SqlError};
 use number_length::{decimal_length, float_length, integer_length, time_length, too_wide};
 use text_length::text_length;
+use tidb_expr::collation::{self, Collation};
+use tidb_expr::{Result, SqlError};
 
 /// Widest BIT.
 const MAX_BIT_LEN: u64 = 64;

@@ -4,7 +4,7 @@ use tidb_codec::field::{FieldType, flag, tp};
 use tidb_sql::ddl::{ColumnType, TypeName};
 
 use super::signed;
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// Most digits of a DECIMAL.
 const MAX_DECIMAL_PRECISION: u64 = 65;

@@ -4,8 +4,8 @@ use tidb_codec::field::{FieldType, flag, tp};
 use tidb_sql::ddl::{ColumnType, TypeName};
 
 use super::{pick_collation, signed};
-use crate::collation::{self, Collation};
-use crate::error::{Result, SqlError};
+use tidb_expr::collation::{self, Collation};
+use tidb_expr::{Result, SqlError};
 
 /// Longest CHAR in characters.
 const MAX_CHAR_LEN: u64 = 255;

@@ -5,7 +5,7 @@ use tidb_schema::{CIStr, DbInfo, HistoryInfo, Job, SchemaState, TableInfo};
 
 use crate::catalog::Schema;
 use crate::ddl::meta::{Meta, SchemaDiff};
-use crate::error::Result;
+use tidb_expr::Result;
 
 /// What a job changes.
 #[derive(Debug, Clone)]

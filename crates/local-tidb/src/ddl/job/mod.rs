@@ -14,10 +14,10 @@ use super::backfill;
 use super::meta::Meta;
 use crate::catalog::{Schema, Table};
 use crate::engine::{Engine, MAX_RETRIES};
-use crate::error::{Result, SqlError};
 use crate::storage_error::from_client;
 use change::{apply, stamp, update_schema};
 use queue::{ids_text, put_job_row, remove_row, retire};
+use tidb_expr::{Result, SqlError};
 
 pub(crate) use change::{Change, Renamed};
 pub(crate) use queue::finish_interrupted;

@@ -13,10 +13,10 @@ use super::change::Change;
 use crate::catalog::Table;
 use crate::ddl::meta::Meta;
 use crate::engine::{Engine, MAX_RETRIES};
-use crate::error::{Result, SqlError};
-use crate::expr::coerce::codec;
 use crate::storage_error::from_client;
 use crate::store::{StoredRow, entries, row};
+use tidb_expr::coerce::codec;
+use tidb_expr::{Result, SqlError};
 
 /// Jobs read at once when the server starts.
 const RECOVERY_PAGE: usize = 64;

@@ -6,9 +6,9 @@ use tidb_sql::ddl::PrimaryKeyKind;
 
 use super::key_def::KeyDef;
 use crate::catalog::lower;
-use crate::collation;
 use crate::ddl::column_def;
-use crate::error::{Result, SqlError};
+use tidb_expr::collation;
+use tidb_expr::{Result, SqlError};
 
 /// Longest key in bytes.
 const MAX_KEY_BYTES: i64 = 3072;

@@ -3,7 +3,7 @@
 use tidb_sql::ddl::{IndexColumn as KeyPart, IndexOptions, IndexPart, PrimaryKeyKind, TableConstraint};
 
 use crate::ddl::column_def::ImpliedKey;
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// Most columns of a key.
 const MAX_KEY_PARTS: usize = 16;

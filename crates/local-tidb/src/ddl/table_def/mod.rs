@@ -9,11 +9,11 @@ use tidb_sql::ddl::{ColumnDef, CreateTable, CreateTableSource, TableOption};
 
 use super::column_def;
 use super::column_type::pick_collation;
-use crate::collation::{self, Collation};
-use crate::error::{Result, SqlError};
-use crate::expr::EvalContext;
-use crate::expr::bind::Variables;
 use index::add_keys;
+use tidb_expr::EvalContext;
+use tidb_expr::bind::Variables;
+use tidb_expr::collation::{self, Collation};
+use tidb_expr::{Result, SqlError};
 
 pub(crate) use index::{build_index, push_index};
 pub(crate) use key_def::KeyDef;

@@ -6,10 +6,10 @@ use tidb_codec::Datum;
 use tidb_codec::field::tp;
 
 use crate::catalog::Table;
-use crate::convert::{self, Target};
-use crate::error::Result;
-use crate::expr::{EvalContext, Expr, compare};
 use crate::store::row;
+use tidb_expr::Result;
+use tidb_expr::convert::{self, Target};
+use tidb_expr::{EvalContext, Expr, compare};
 
 /// What the conditions say about one column.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +80,7 @@ fn bound(bounds: &mut [Bounds], at: usize, value: Datum, inclusive: bool, upper:
     let tighter = match slot {
         None => true,
         Some((have, _)) => {
-            let order = compare::order(&value, have, crate::collation::utf8mb4_bin(), cx);
+            let order = compare::order(&value, have, tidb_expr::collation::utf8mb4_bin(), cx);
             order == if upper { Ordering::Less } else { Ordering::Greater }
         }
     };

@@ -6,10 +6,10 @@ use tidb_codec::{Datum, Handle};
 use super::bounds::Bounds;
 use super::{Access, KeyRange, MAX_POINTS};
 use crate::catalog::{Index, Table};
-use crate::error::Result;
-use crate::expr::EvalContext;
-use crate::expr::coerce::codec;
 use crate::store::entries;
+use tidb_expr::EvalContext;
+use tidb_expr::Result;
+use tidb_expr::coerce::codec;
 
 /// The integer handle that a key value is.
 fn handle_number(value: &Datum) -> Option<i64> {
@@ -69,7 +69,7 @@ pub(super) fn keyed(
     let base = if clustered {
         key::record_prefix(table.info.id)
     } else {
-        entries::layout(table, index).prefix_key(&[]).map_err(crate::expr::coerce::codec)?
+        entries::layout(table, index).prefix_key(&[]).map_err(tidb_expr::coerce::codec)?
     };
     let _ = cx;
     let mut prefixes = vec![base];

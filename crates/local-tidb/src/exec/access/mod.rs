@@ -6,10 +6,10 @@ mod key_range;
 use tidb_codec::key;
 
 use crate::catalog::{HandleKind, Table};
-use crate::error::Result;
-use crate::expr::{EvalContext, Expr};
 use bounds::{Bounds, note};
 use key_range::{int_handle, keyed};
+use tidb_expr::Result;
+use tidb_expr::{EvalContext, Expr};
 
 /// Most key combinations that are looked up one by one.
 const MAX_POINTS: usize = 4096;

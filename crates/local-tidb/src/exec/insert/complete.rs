@@ -7,13 +7,13 @@ use tidb_codec::field::tp;
 
 use super::given::Given;
 use crate::catalog::{Column, HandleKind, Table};
-use crate::convert::{self, Target};
 use crate::default_value;
-use crate::error::{Result, SqlError};
 use crate::exec::assign::no_default;
 use crate::exec::update::row_id;
 use crate::exec::{Exec, Row};
 use crate::store::{StoredRow, row};
+use tidb_expr::convert::{self, Target};
+use tidb_expr::{Result, SqlError};
 
 /// A number above zero, as an allocator counts.
 pub(crate) fn positive(value: &Datum) -> Option<u64> {

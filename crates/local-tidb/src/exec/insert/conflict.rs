@@ -9,13 +9,13 @@ use tidb_codec::{Handle, key};
 
 use super::OnDuplicate;
 use crate::catalog::Table;
-use crate::error::{Result, SqlError};
 use crate::exec::Exec;
 use crate::exec::assign::{self, same_rows};
-use crate::expr::Level;
-use crate::expr::coerce::codec;
 use crate::storage_error::from_client;
 use crate::store::{StoredRow, entries, row};
+use tidb_expr::Level;
+use tidb_expr::coerce::codec;
+use tidb_expr::{Result, SqlError};
 
 /// Rows whose keys are looked up at once.
 const LOOKUP_ROWS: usize = 512;

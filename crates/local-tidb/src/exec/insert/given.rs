@@ -4,12 +4,12 @@ use sqlparser::ast::{self, SetExpr};
 use tidb_codec::Datum;
 
 use crate::catalog::Table;
-use crate::error::{Result, SqlError};
 use crate::exec::Exec;
 use crate::exec::assign::{column_name, is_default};
 use crate::exec::relation::table_columns;
-use crate::expr::bind::{Scope, type_of_value};
-use crate::expr::{Expr, ResultType, literal};
+use tidb_expr::bind::{Scope, type_of_value};
+use tidb_expr::{Expr, ResultType, literal};
+use tidb_expr::{Result, SqlError};
 
 /// A value of a row before conversion: given, or left to the default.
 pub(super) enum Given {

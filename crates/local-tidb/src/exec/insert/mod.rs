@@ -13,9 +13,9 @@ use super::relation::table_columns;
 use super::target::check_writable;
 use super::{Changed, Exec};
 use crate::catalog::Table;
-use crate::error::{Result, SqlError};
-use crate::expr::bind::Scope;
 use given::insert_columns;
+use tidb_expr::bind::Scope;
+use tidb_expr::{Result, SqlError};
 
 pub(crate) use complete::positive;
 

@@ -10,12 +10,12 @@ use tidb_codec::Datum;
 
 use super::{Exec, Row};
 use crate::catalog::Table;
-use crate::collation;
-use crate::error::{Result, SqlError};
-use crate::expr::ResultType;
 use keys::{constraints, key_usage, statistics};
 use objects::{all_columns, schemata, tables};
 use server::{character_sets, collations, engines};
+use tidb_expr::ResultType;
+use tidb_expr::collation;
+use tidb_expr::{Result, SqlError};
 
 /// Names of the tables.
 pub(crate) static NAMES: &[&str] = &[

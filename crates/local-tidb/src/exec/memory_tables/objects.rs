@@ -5,9 +5,9 @@ use tidb_codec::field::tp;
 
 use super::{Content, all_tables, columns, number, text};
 use crate::catalog::{Column, Table};
-use crate::collation;
 use crate::exec::{Exec, Row};
 use crate::session::{column_default, extra_text, key_text, type_text};
+use tidb_expr::collation;
 
 /// `SCHEMATA`.
 pub(super) fn schemata(exec: &Exec<'_>) -> Content {

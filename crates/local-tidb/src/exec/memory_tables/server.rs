@@ -1,7 +1,7 @@
 //! What the server offers: collations, character sets, engines.
 
 use super::{Content, columns, number, text};
-use crate::collation;
+use tidb_expr::collation;
 
 /// `COLLATIONS`.
 pub(super) fn collations() -> Content {

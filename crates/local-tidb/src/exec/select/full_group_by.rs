@@ -1,10 +1,10 @@
 //! The check of `ONLY_FULL_GROUP_BY`.
 
 use super::plan::Plan;
-use crate::error::{Result, SqlError};
 use crate::exec::Exec;
-use crate::expr::Expr;
-use crate::expr::bind::Scope;
+use tidb_expr::Expr;
+use tidb_expr::bind::Scope;
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// With `ONLY_FULL_GROUP_BY`, columns beside aggregates must be grouped by.

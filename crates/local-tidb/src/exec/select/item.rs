@@ -3,11 +3,11 @@
 use sqlparser::ast::{self, SelectItem};
 
 use crate::catalog::lower;
-use crate::error::{Result, SqlError};
 use crate::exec::Exec;
 use crate::exec::query::ResultColumn;
-use crate::expr::Expr;
-use crate::expr::bind::{Aggregate, MAX_DEPTH, Scope, ScopeColumn};
+use tidb_expr::Expr;
+use tidb_expr::bind::{Aggregate, MAX_DEPTH, Scope, ScopeColumn};
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// Binds one item; `*` stands for several columns.

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{self, LockClause};
 
-use crate::error::{Result, SqlError};
+use tidb_expr::{Result, SqlError};
 
 /// `FOR UPDATE`: whether it waits (false) or not (true). Shared locks are no locks, as in TiDB.
 pub(super) fn lock_mode(locks: &[LockClause]) -> Result<Option<bool>> {

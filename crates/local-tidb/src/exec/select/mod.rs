@@ -15,10 +15,10 @@ use super::aggregate::Grouping;
 use super::query::{Limit, ResultColumn, RowSet};
 use super::relation::{From, JoinKind, Source};
 use super::{Exec, Row, group_key};
-use crate::error::{Result, SqlError};
-use crate::expr::Expr;
 use lock::lock_mode;
 use plan::Plan;
+use tidb_expr::Expr;
+use tidb_expr::{Result, SqlError};
 
 pub(crate) use lock::locks_rows;
 
@@ -89,7 +89,7 @@ impl Exec<'_> {
             let Expr::Builtin { function, args, ty } = &*expr else { continue };
             let ([seconds], "sleep") = (args.as_slice(), function.name) else { continue };
             let value = seconds.eval(&[], &self.cx)?;
-            let seconds = crate::expr::coerce::double(&value, seconds.ty(), &self.cx)?;
+            let seconds = tidb_expr::coerce::double(&value, seconds.ty(), &self.cx)?;
             let Some(seconds) = seconds.filter(|s| *s >= 0.0) else {
                 return Err(SqlError::new(1210, "Incorrect arguments to sleep"));
             };

@@ -3,12 +3,12 @@
 use sqlparser::ast::{self, GroupByExpr, Select};
 
 use crate::catalog::lower;
-use crate::error::{Result, SqlError};
 use crate::exec::Exec;
 use crate::exec::query::{ResultColumn, SortKey, descends, position};
 use crate::exec::relation::From;
-use crate::expr::bind::{Aggregate, Scope};
-use crate::expr::{Expr, ResultType};
+use tidb_expr::bind::{Aggregate, Scope};
+use tidb_expr::{Expr, ResultType};
+use tidb_expr::{Result, SqlError};
 
 /// A bound `SELECT`, but for its `FROM`.
 pub(super) struct Plan {
@@ -173,7 +173,7 @@ impl Exec<'_> {
             if let Expr::Subquery { slot, ty } = expr {
                 let value =
                     self.cx.subqueries.get(*slot).and_then(|rows| rows.first()).and_then(|row| row.first());
-                *ty = value.map_or_else(ResultType::null, crate::expr::bind::type_of_value);
+                *ty = value.map_or_else(ResultType::null, tidb_expr::bind::type_of_value);
                 column.ty = ty.clone();
             }
         }

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::plan::Plan;
-use crate::error::{Result, SqlError};
 use crate::exec::aggregate::Grouping;
 use crate::exec::reader::TableReader;
 use crate::exec::relation::{From, Source};
 use crate::exec::{Exec, MAX_STATEMENT_BYTES, Row, access};
-use crate::expr::Expr;
 use crate::storage_error::from_client;
 use crate::store::entries;
+use tidb_expr::Expr;
+use tidb_expr::{Result, SqlError};
 
 impl Exec<'_> {
     /// Rows of one table.

@@ -7,9 +7,9 @@ use tidb_sql::ddl::TableName;
 use super::{text, text_or_null, texts};
 use crate::catalog::{Column, HandleKind, Index, Table};
 use crate::default_value;
-use crate::error::Result;
 use crate::exec::query::ResultColumn;
 use crate::session::{QueryResult, Session, show_create};
+use tidb_expr::Result;
 
 impl Session {
     /// The columns of a table of the current database, for clients that ask for a field list.

@@ -13,13 +13,13 @@ use tidb_sql::utility::{Explain, Show, ShowFilter};
 
 use super::{QueryResult, Session};
 use crate::catalog::Table;
-use crate::collation;
-use crate::error::{Result, SqlError};
 use crate::exec::query::{ResultColumn, output_scope};
-use crate::expr::bind::{Binder, Scope};
-use crate::expr::{Expr, ResultType, like};
 use columns::{columns, indexes};
 use server::{charsets, collations, engines, grants};
+use tidb_expr::bind::{Binder, Scope};
+use tidb_expr::collation;
+use tidb_expr::{Expr, ResultType, like};
+use tidb_expr::{Result, SqlError};
 
 pub(crate) use columns::{column_default, extra_text, key_text};
 

@@ -5,9 +5,9 @@ use tidb_sql::ddl::TableName;
 use tidb_sql::utility::ShowFilter;
 
 use super::{text, texts};
-use crate::error::{Result, SqlError};
 use crate::exec::memory_tables;
 use crate::session::{QueryResult, Session, show_create};
+use tidb_expr::{Result, SqlError};
 
 impl Session {
     /// `SHOW DATABASES`.

@@ -4,13 +4,13 @@ use tidb_codec::Datum;
 use tidb_sql::utility::{Scope, ShowFilter};
 
 use super::{text, text_or_null, texts};
-use crate::collation::{self, CollationInfo};
-use crate::error::Result;
 use crate::exec::query::ResultColumn;
-use crate::expr::{Level, ResultType};
 use crate::session::variable_table::{Scope as Where, VARIABLES};
 use crate::session::{QueryResult, Session};
 use crate::storage_error::from_client;
+use tidb_expr::Result;
+use tidb_expr::collation::{self, CollationInfo};
+use tidb_expr::{Level, ResultType};
 
 impl Session {
     /// `SHOW VARIABLES`.
