@@ -8,6 +8,7 @@
 mod barrier;
 mod claim_check;
 mod context;
+mod crowd;
 mod ddl_text;
 mod ddl_tracker;
 mod encode;
@@ -30,6 +31,7 @@ mod schema_load;
 mod signal;
 mod sink;
 mod source;
+mod status_queue;
 mod table;
 mod tables;
 mod tikv_source;

@@ -559,7 +559,7 @@ impl Pipeline {
             return;
         }
         let free = self.watermark.as_ref().is_none_or(|batch| batch.is_done());
-        let is_time = free && at.elapsed() >= self.run.watermark_interval;
+        let is_time = free && at.elapsed() >= self.run.crowd.pause(self.run.watermark_interval);
         // The last one, at the target, can't wait for its time: there is no later turn.
         if !is_time && checkpoint < self.target_ts {
             return;

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tidb_schema::SchemaHistory;
 
 use crate::FeedError;
+use crate::crowd::Crowd;
 use crate::encode::{RowEncoder, Settings};
 use crate::held_back::HeldBack;
 use crate::progress::{Progress, Shipment, Unacknowledged};
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) in_flight_limit: usize,
     /// Shortest pause between two watermarks.
     pub(crate) watermark_interval: Duration,
+    /// How many changefeeds there are: watermarks come less often when they are many.
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 /// Not queued.
