@@ -88,7 +88,8 @@ fn text(tag: u8, value: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BmpString, CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
+    use rcgen::string::BmpString;
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
 
     use super::*;
 
