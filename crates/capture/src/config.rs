@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tikv_client::Security;
 
+use crate::tls::Access;
+
 /// What was built.
 #[derive(Debug, Clone)]
 pub struct BuildInfo {
@@ -29,8 +31,10 @@ pub struct CaptureConfig {
     pub advertise_addr: Option<String>,
     /// URLs of PD.
     pub pd: Vec<String>,
-    /// Certificates for PD and TiKV.
+    /// Certificates for PD and TiKV, and of the API.
     pub security: Security,
+    /// Who may call the API.
+    pub access: Access,
     /// Cluster id of the captures.
     pub cluster_id: String,
     /// Folder for spilled rows and other data of the process.

@@ -193,7 +193,17 @@ impl Membership {
             () = stop.cancelled() => return Ok(()),
         };
         self.metadata.set_fence(Some(Fence { key: key.clone(), create_revision }));
-        let owner = match Owner::take_over(Arc::clone(&self.context)).await {
+        let lost = CancellationToken::new();
+        self.context.begin_term(lost.clone());
+        // Changefeeds start after the last thing that is waited for: whoever loses the lease before has none.
+        let taking_over = tokio::select! {
+            outcome = Owner::take_over(Arc::clone(&self.context)) => outcome,
+            () = alive.lost() => {
+                self.metadata.set_fence(None);
+                return Ok(());
+            }
+        };
+        let owner = match taking_over {
             Ok(owner) => owner,
             Err(error) => {
                 warn!(%error, "cannot take over as owner; trying again");
@@ -206,7 +216,8 @@ impl Membership {
         self.settled.send_replace(true);
         let mut resigned = false;
         tokio::select! {
-            () = alive.lost() => {}
+            () = alive.lost() => lost.cancel(),
+            () = self.gone(&key, create_revision) => lost.cancel(),
             () = stop.cancelled() => {}
             () = self.resign.notified() => resigned = true,
         }
@@ -218,6 +229,31 @@ impl Membership {
             self.etcd().delete(key).await?;
         }
         Ok(())
+    }
+
+    /// Waits until the election key is gone: somebody ended the lease or removed the key. Whether the lease is renewed in
+    /// time does not tell that.
+    async fn gone(&self, key: &str, create_revision: i64) {
+        loop {
+            let outcome = async {
+                let range = self.etcd().range(Range::key(key.to_owned())).await?;
+                if range.kvs.first().is_none_or(|kv| kv.create_revision != create_revision) {
+                    return Ok(true);
+                }
+                let options = WatchOptions::key(key.to_owned()).from_revision(range.revision + 1);
+                self.etcd().watch(options).next().await?;
+                Ok::<_, tikv_client::Error>(false)
+            };
+            match outcome.await {
+                Ok(true) => return,
+                Ok(false) => {}
+                // The lease runs out if etcd stays away.
+                Err(error) => {
+                    debug!(%error, "the election key can't be watched");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
     }
 
     /// Waits until the election key is the oldest; returns its creation revision.

@@ -30,6 +30,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The API can't be encrypted.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// Anything with one of TiCDC's codes.
     #[error(transparent)]
     Feed(#[from] changefeed::FeedError),

@@ -9,7 +9,10 @@ mod election;
 mod error;
 mod metrics;
 mod server;
+mod tls;
+mod users;
 
 pub use config::{BuildInfo, CaptureConfig, SetLogLevel};
 pub use error::StartError;
 pub use server::{Running, start};
+pub use tls::{Access, TlsError, http_client, scheme};

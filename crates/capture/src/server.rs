@@ -19,6 +19,8 @@ use crate::config::CaptureConfig;
 use crate::election::{CaptureInfo, Membership};
 use crate::error::StartError;
 use crate::metrics::Metrics;
+use crate::tls::{Caller, Front};
+use crate::users::Users;
 
 /// How long shutdown waits for changefeeds to save their checkpoints.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,6 +71,9 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
     })?;
     let local_addr =
         listener.local_addr().map_err(|source| StartError::Listen { addr: config.addr, source })?;
+    // Wrong certificates are told before anything is registered.
+    let front = Front::new(listener, &config.security, &config.access)?;
+    let caller = Caller::new(&config.security)?;
     let advertise_addr = config.advertise_addr.clone().unwrap_or_else(|| local_addr.to_string());
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|source| StartError::DataDir { path: config.data_dir.display().to_string(), source })?;
@@ -81,6 +86,7 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
         }
         other => StartError::Pd(other),
     })?;
+    let users = config.access.users.clone().map(|allowed| Users::new(allowed, etcd.clone()));
     let metadata = Arc::new(MetadataStore::new(etcd, &config.cluster_id));
     let quota = MemoryQuota::new(config.memory_quota);
     let (feed_metrics, cdc_metrics) = (FeedMetrics::default(), CdcMetrics::default());
@@ -122,10 +128,11 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
         pd,
         tikv,
         set_log_level: Arc::clone(&config.set_log_level),
-        http: reqwest::Client::new(),
+        caller,
+        users,
     });
     let stop = CancellationToken::new();
-    let http = tokio::spawn(serve(listener, state, stop.clone()));
+    let http = tokio::spawn(serve(front, state, stop.clone()));
     tokio::spawn(count_ownership(Arc::clone(&membership), metrics, stop.clone()));
     let state = Arc::clone(&membership);
     let membership = tokio::spawn(membership.run(stop.clone()));
@@ -134,8 +141,12 @@ pub async fn start(config: CaptureConfig) -> Result<Running, StartError> {
 }
 
 /// Serves the API until stopped.
-async fn serve(listener: TcpListener, state: Arc<ApiState>, stop: CancellationToken) {
-    let served = axum::serve(listener, router(state)).with_graceful_shutdown(stop.cancelled_owned()).await;
+async fn serve(front: Front, state: Arc<ApiState>, stop: CancellationToken) {
+    let (router, stopped) = (router(state), stop.cancelled_owned());
+    let served = match front {
+        Front::Plain(listener) => axum::serve(listener, router).with_graceful_shutdown(stopped).await,
+        Front::Tls(listener) => axum::serve(listener, router).with_graceful_shutdown(stopped).await,
+    };
     if let Err(error) = served {
         warn!(%error, "the HTTP server ended");
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use thiserror::Error;
-use tidb_codec::CodecError;
+use tidb_codec::{CodecError, Sensitive};
 
 /// A table and, where it is known, a row of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.table)?;
         match &self.row {
-            Some(row) => write!(f, " (handle {}, commit-ts {})", row.handle, row.commit_ts),
+            Some(row) => write!(f, " (handle {}, commit-ts {})", Sensitive(&row.handle), row.commit_ts),
             None => Ok(()),
         }
     }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use event_sorter::MemoryQuota;
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 use tikv_cdc::CdcClient;
 use tikv_client::{PdClient, TikvClient};
+use tokio_util::sync::CancellationToken;
 
 use crate::FeedError;
+use crate::crowd::Crowd;
 use crate::metadata::MetadataStore;
 use crate::metrics::FeedMetrics;
+use crate::schema_load::SharedSchema;
 use crate::worker::WorkerPool;
 
 /// What all changefeeds of a capture share.
@@ -25,6 +29,12 @@ pub struct Context {
     pub(crate) metadata: Arc<MetadataStore>,
     /// Memory of all changefeeds.
     pub(crate) quota: Arc<MemoryQuota>,
+    /// The schema that was read last.
+    pub(crate) schema: SharedSchema,
+    /// Number of changefeeds.
+    pub(crate) crowd: Arc<Crowd>,
+    /// Cancelled when this process is not the owner any more and another may be: a new one for each time that it is.
+    lost: Mutex<CancellationToken>,
     /// Encoder threads.
     pub(crate) workers: Arc<WorkerPool>,
     /// Folder for spilled rows.
@@ -84,6 +94,9 @@ impl Context {
             cdc: config.cdc,
             metadata: config.metadata,
             quota: config.quota,
+            schema: SharedSchema::default(),
+            crowd: Arc::default(),
+            lost: Mutex::default(),
             workers: Arc::new(workers),
             data_dir: config.data_dir,
             time_zone: config.time_zone,
@@ -93,5 +106,16 @@ impl Context {
             version: config.version,
             metrics: config.metrics,
         }))
+    }
+
+    /// This process is the owner from now on, until `lost` is cancelled. Then changefeeds drop what they have not sent:
+    /// another process may write.
+    pub fn begin_term(&self, lost: CancellationToken) {
+        *self.lost.lock() = lost;
+    }
+
+    /// What tells that this process is not the owner any more.
+    pub(crate) fn lost(&self) -> CancellationToken {
+        self.lost.lock().clone()
     }
 }

@@ -1,6 +1,7 @@
 //! The SQL text of a DDL message, in TiDB's canonical form.
 
 use prometheus_client::metrics::counter::Counter;
+use tidb_codec::Sensitive;
 use tidb_schema::{DdlEvent, DdlText};
 use tidb_sql::{RestoreOptions, SqlMode, Statement};
 use tracing::warn;
@@ -16,7 +17,7 @@ pub(crate) fn render(event: &DdlEvent, unparsed: &Counter) -> String {
         Ok(sql) => sql,
         Err(reason) => {
             unparsed.inc();
-            warn!(query = %event.query, reason, "DDL is sent as it was typed");
+            warn!(query = %Sensitive(&event.query), reason, "DDL is sent as it was typed");
             event.query.to_string()
         }
     }

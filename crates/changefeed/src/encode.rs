@@ -10,7 +10,7 @@ use change_format::{
 };
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
 use event_sorter::{SortedRow, Stage};
-use tidb_codec::Datum;
+use tidb_codec::{Datum, Sensitive};
 use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
 use tracing::{error, warn};
 
@@ -463,7 +463,7 @@ fn verify(
 fn encode_error(sending: &Sending, change: &RowChange<'_>, error: &EncodeError) -> FeedError {
     let (code, message) = match error {
         EncodeError::TooLarge { .. } => {
-            let row = sending.encoder.row_name(change);
+            let row = Sensitive(sending.encoder.row_name(change));
             let message = format!("{error}; handle {row}, commit-ts {}", change.commit_ts);
             ("CDC:ErrMessageTooLarge", message)
         }

@@ -33,7 +33,7 @@ const SAVE_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct FeedView {
     /// Configuration and state.
-    pub info: ChangeFeedInfo,
+    pub info: Arc<ChangeFeedInfo>,
     /// Everything up to here was delivered.
     pub checkpoint_ts: u64,
     /// Everything up to here was received.
@@ -98,7 +98,7 @@ impl Feed {
     pub(crate) fn new(context: Arc<Context>, stored: Stored) -> Arc<Self> {
         let checkpoint_ts = stored.status.checkpoint_ts;
         let view = FeedView {
-            info: stored.info,
+            info: Arc::new(stored.info),
             checkpoint_ts,
             resolved_ts: checkpoint_ts,
             tables: 0,
@@ -107,6 +107,7 @@ impl Feed {
         };
         let quota = context.quota.child(memory_limit(&context, &view.info));
         context.metrics.accounts.add(&stored.id, &quota);
+        context.crowd.enter();
         Arc::new(Self {
             id: stored.id,
             context,
@@ -164,7 +165,7 @@ impl Feed {
             now_ts,
             state: view.info.state,
             state_for,
-            error: view.info.error,
+            error: view.info.error.clone(),
             checkpoint_ts: view.checkpoint_ts,
             resolved_ts: view.resolved_ts,
             activity,
@@ -181,6 +182,12 @@ impl Feed {
     /// What is known now.
     pub(crate) fn view(&self) -> FeedView {
         self.view.lock().clone()
+    }
+
+    /// Its checkpoint, if it holds back the removal of old versions.
+    pub(crate) fn holds_versions_at(&self) -> Option<u64> {
+        let view = self.view.lock();
+        view.info.blocks_gc().then_some(view.checkpoint_ts)
     }
 
     /// Starts the task if the state says that the changefeed runs.
@@ -225,9 +232,9 @@ impl Feed {
             if view.info.state != state {
                 *self.state_since.lock() = Some(Instant::now());
             }
-            view.info.state = state;
-            view.info.error = running;
-            view.info.clone()
+            let info = Arc::make_mut(&mut view.info);
+            (info.state, info.error) = (state, running);
+            Arc::clone(&view.info)
         };
         self.context.metrics.status.get_or_create(&FeedLabels::new(&self.id)).set(state.metric());
         info!(changefeed = %self.id, state = state.name(), "changefeed state");
@@ -245,7 +252,7 @@ impl Feed {
             let mut view = self.view.lock();
             self.quota.set_limit(memory_limit(&self.context, &info));
             *self.state_since.lock() = Some(Instant::now());
-            view.info = info;
+            view.info = Arc::new(info);
             if let Some(ts) = checkpoint_ts {
                 view.checkpoint_ts = ts;
                 view.resolved_ts = ts;
@@ -366,9 +373,15 @@ impl Feed {
                     Err(error) => warn!(changefeed = %self.id, %error, "cannot save the checkpoint"),
                 }
                 // Reports that come meanwhile are folded into one: etcd sees a bounded rate.
-                tokio::time::sleep(SAVE_INTERVAL).await;
+                tokio::time::sleep(self.context.crowd.pause(SAVE_INTERVAL)).await;
             }
         }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.context.crowd.leave();
     }
 }
 

@@ -8,6 +8,7 @@
 mod barrier;
 mod claim_check;
 mod context;
+mod crowd;
 mod ddl_text;
 mod ddl_tracker;
 mod encode;
@@ -32,6 +33,7 @@ mod schema_load;
 mod signal;
 mod sink;
 mod source;
+mod status_queue;
 mod table;
 mod table_checks;
 mod tables;

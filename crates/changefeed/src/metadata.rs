@@ -1,5 +1,7 @@
 //! Changefeeds in PD's etcd, under TiCDC's keys.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use changefeed_config::{ChangeFeedInfo, ChangeFeedStatus};
 use parking_lot::RwLock;
@@ -7,6 +9,7 @@ use tikv_client::EtcdClient;
 use tikv_client::etcd::{Comparison, Operation, Txn};
 
 use crate::FeedError;
+use crate::status_queue::{Pair, StatusQueue};
 
 /// The namespace of changefeeds when clusters have no keyspaces.
 pub const DEFAULT_KEYSPACE: &str = "default";
@@ -39,6 +42,8 @@ pub struct MetadataStore {
     cluster: String,
     /// Set while this process is owner.
     fence: RwLock<Option<Fence>>,
+    /// Progress that waits to be written.
+    statuses: StatusQueue,
 }
 
 /// Turns a failure of etcd into the error of a changefeed.
@@ -63,7 +68,7 @@ fn encode<T: serde::Serialize>(value: &T) -> Result<Bytes, FeedError> {
 impl MetadataStore {
     /// The metadata of one cluster of captures.
     pub fn new(etcd: EtcdClient, cluster: &str) -> Self {
-        Self { etcd, cluster: cluster.to_owned(), fence: RwLock::new(None) }
+        Self { etcd, cluster: cluster.to_owned(), fence: RwLock::new(None), statuses: StatusQueue::default() }
     }
 
     /// The etcd client.
@@ -107,6 +112,9 @@ impl MetadataStore {
     /// Every changefeed.
     pub async fn load_all(&self) -> Result<Vec<Stored>, FeedError> {
         let prefix = self.info_key("");
+        // Progress first: of a changefeed that comes between the two it is read alone.
+        let statuses = self.etcd.get_prefix(self.status_key("")).await.map_err(etcd_error)?;
+        let mut statuses: HashMap<_, _> = statuses.kvs.into_iter().map(|kv| (kv.key, kv.value)).collect();
         let infos = self.etcd.get_prefix(&prefix).await.map_err(etcd_error)?;
         let mut all = Vec::new();
         for kv in infos.kvs {
@@ -115,8 +123,12 @@ impl MetadataStore {
             let mut info: ChangeFeedInfo = decode(&key, &kv.value)?;
             info.id = id.to_owned();
             let status_key = self.status_key(id);
-            let status = match self.etcd.get(status_key.clone()).await.map_err(etcd_error)? {
-                Some(kv) => decode(&status_key, &kv.value)?,
+            let stored = match statuses.remove(status_key.as_bytes()) {
+                Some(value) => Some(value),
+                None => self.etcd.get(status_key.clone()).await.map_err(etcd_error)?.map(|kv| kv.value),
+            };
+            let status = match stored {
+                Some(value) => decode(&status_key, &value)?,
                 None => ChangeFeedStatus {
                     checkpoint_ts: info.start_ts,
                     min_table_barrier_ts: info.start_ts,
@@ -152,7 +164,10 @@ impl MetadataStore {
 
     /// Stores progress.
     pub async fn save_status(&self, id: &str, status: &ChangeFeedStatus) -> Result<(), FeedError> {
-        self.write([Operation::put(self.status_key(id), encode(status)?, 0)]).await
+        let write = |batch: Vec<Pair>| {
+            self.write(batch.into_iter().map(|(key, value)| Operation::put(key, value, 0)))
+        };
+        self.statuses.put((self.status_key(id), encode(status)?), write).await
     }
 
     /// Forgets a changefeed.

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use kafka_sink::TopicAdmin;
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -19,7 +20,6 @@ use crate::FeedError;
 use crate::context::Context;
 use crate::feed::{Feed, FeedView};
 use crate::gc::{GcSafepoint, Versions};
-use crate::load_schema;
 use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
@@ -143,9 +143,10 @@ impl Owner {
     pub async fn step_down(&self) {
         self.stop.cancel();
         let feeds: Vec<_> = self.feeds.lock().values().cloned().collect();
-        for feed in feeds {
-            feed.stop().await;
-        }
+        // All at once: each waits for its sink, and they store their progress together.
+        let mut stopping: JoinSet<()> =
+            feeds.into_iter().map(|feed| async move { feed.stop().await }).collect();
+        while stopping.join_next().await.is_some() {}
     }
 
     /// Renews the safepoint until the owner steps down.
@@ -163,8 +164,9 @@ impl Owner {
     /// Renews the safepoint, and fails changefeeds whose versions are gone or that have held others back for too long.
     async fn keep_safepoint(&self) {
         let feeds: Vec<_> = self.feeds.lock().values().cloned().collect();
-        let blocking: Vec<_> = feeds.into_iter().filter(|feed| feed.view().info.blocks_gc()).collect();
-        let oldest = blocking.iter().map(|feed| feed.view().checkpoint_ts).min();
+        let held = |feed: Arc<Feed>| feed.holds_versions_at().map(|checkpoint| (feed, checkpoint));
+        let blocking: Vec<_> = feeds.into_iter().filter_map(held).collect();
+        let oldest = blocking.iter().map(|(_, checkpoint)| *checkpoint).min();
         let min = match self.gc.keep(oldest).await {
             Ok(min) => min,
             Err(error) => return warn!(%error, "cannot renew the GC safepoint"),
@@ -174,8 +176,7 @@ impl Owner {
             Ok(now) => now,
             Err(error) => return warn!(%error, "cannot tell how old checkpoints are"),
         };
-        for feed in blocking {
-            let checkpoint = feed.view().checkpoint_ts;
+        for (feed, checkpoint) in blocking {
             let held = Versions { min, ours: oldest.saturating_sub(1) };
             let Some(error) = self.gc.loss(feed.id(), checkpoint, held, now) else { continue };
             feed.stop().await;
@@ -234,14 +235,14 @@ impl Owner {
             return Err(FeedError::new("CDC:ErrAPIInvalidParam", message));
         }
         let ts = if start_ts == 0 { now } else { start_ts };
-        let schema = load_schema(&self.context.tikv, ts).await?;
+        let schema = self.context.schema.at(&self.context.tikv, ts).await?;
         list_tables(&schema, config)
     }
 
     /// Ids of the physical tables of a changefeed, at its checkpoint.
     pub async fn table_ids(&self, id: &str) -> Result<Vec<i64>, FeedError> {
         let view = self.feed(id)?.view();
-        let schema = load_schema(&self.context.tikv, view.checkpoint_ts).await?;
+        let schema = self.context.schema.at(&self.context.tikv, view.checkpoint_ts).await?;
         physical_ids(&schema, &view.info.config)
     }
 
@@ -320,7 +321,7 @@ impl Owner {
     /// The rest of creation, while the GC safepoint is held.
     async fn create_held(&self, id: &str, info: ChangeFeedInfo) -> Result<(String, FeedView), FeedError> {
         let plan = checked_plan(&info)?;
-        let schema = load_schema(&self.context.tikv, info.start_ts).await?;
+        let schema = self.context.schema.at(&self.context.tikv, info.start_ts).await?;
         let lists = list_tables(&schema, &info.config)?;
         if !lists.ineligible.is_empty()
             && !info.config.force_replicate
@@ -399,7 +400,7 @@ impl Owner {
         let held = self.gc.hold_for("resuming", id, checkpoint).await?;
         // A task that ended by itself (failed, finished) is still to be joined.
         feed.stop().await;
-        let mut info = view.info;
+        let mut info = ChangeFeedInfo::clone(&view.info);
         (info.state, info.error, info.epoch) = (State::Normal, None, now);
         let replaced = feed.replace(info, overwrite_checkpoint_ts).await;
         if replaced.is_ok() {
@@ -423,7 +424,7 @@ impl Owner {
                 "changefeed update error: can only update changefeed config when it is stopped or failed",
             ));
         }
-        let mut info = view.info.clone();
+        let mut info = ChangeFeedInfo::clone(&view.info);
         if let Some(target_ts) = request.target_ts {
             if target_ts != 0 && target_ts <= info.start_ts {
                 let message = format!(
@@ -446,7 +447,7 @@ impl Owner {
             info.config.sink.protocol = Some(protocol.to_owned());
         }
         let plan = checked_plan(&info)?;
-        let schema = load_schema(&self.context.tikv, view.checkpoint_ts).await?;
+        let schema = self.context.schema.at(&self.context.tikv, view.checkpoint_ts).await?;
         check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
         self.check_sink(&plan, id).await?;
         info.epoch = self.now().await?;

@@ -26,7 +26,6 @@ use crate::context::Context;
 use crate::encode::{Corruption, Settings};
 use crate::feed::Phase;
 use crate::inquiry::QUESTION_QUEUE;
-use crate::load_schema;
 use crate::metrics::{FeedCounters, FeedLabels};
 use crate::pipeline::{End, Inbound, Pipeline, Report};
 use crate::signal::Signal;
@@ -248,9 +247,11 @@ pub(crate) async fn run_once(
     stop: CancellationToken,
 ) -> Result<End, FeedError> {
     let Beginning { id, info, checkpoint_ts, quota } = beginning;
+    // Before anything that takes time: a run belongs to the term in which it began.
+    let lost = context.lost();
     note(Phase::Starting(StartStep::Schema));
     let plan = Plan::new(info)?;
-    let schema = load_schema(&context.tikv, checkpoint_ts).await?;
+    let schema = context.schema.at(&context.tikv, checkpoint_ts).await?;
     let signal = Arc::new(Signal::default());
     let connect = {
         let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
@@ -278,11 +279,13 @@ pub(crate) async fn run_once(
         settings,
         in_flight_limit: (memory / IN_FLIGHT_SHARE).min(MAX_IN_FLIGHT),
         watermark_interval: WATERMARK_INTERVAL,
+        crowd: Arc::clone(&context.crowd),
     });
     // Until the end of the run, however it ends.
     let refreshing = stop.child_token();
     let _end = refreshing.clone().drop_guard();
-    tokio::spawn(refresh_partitions(Arc::clone(&run.sink), refreshing));
+    tokio::spawn(refresh_partitions(Arc::clone(&run.sink), refreshing.clone()));
+    tokio::spawn(abandon_when_lost(Arc::clone(&run.sink), lost, refreshing));
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender, quota));
     let workers = Arc::clone(&context.workers);
@@ -291,6 +294,20 @@ pub(crate) async fn run_once(
     let pipeline = Pipeline::new(run, workers, source, inbound, checkpoint_ts, info.target_ts, report);
     note(Phase::Running(questions));
     pipeline.run(checkpoint_ts, stop).await
+}
+
+/// Drops what was not sent as soon as another process may be the owner, whatever the event loop does at the moment.
+async fn abandon_when_lost(sink: Arc<dyn Sink>, lost: CancellationToken, end: CancellationToken) {
+    tokio::select! {
+        // Stopping follows upon the loss at once: the loss counts.
+        biased;
+        () = lost.cancelled() => {
+            if let Err(error) = tokio::task::spawn_blocking(move || sink.abandon()).await {
+                warn!(%error, "messages of a former owner may still be sent");
+            }
+        }
+        () = end.cancelled() => {}
+    }
 }
 
 /// Looks for new partitions of the topics from time to time.

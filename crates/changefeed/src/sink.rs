@@ -63,6 +63,11 @@ pub(crate) trait Sink: Send + Sync + 'static {
 
     /// Waits a bounded time for messages in flight. May block.
     fn close(&self);
+
+    /// Drops messages in flight; nothing is taken any more. May block.
+    fn abandon(&self) {
+        self.close();
+    }
 }
 
 /// Kafka.
@@ -197,6 +202,13 @@ impl Sink for KafkaSink {
         let producer = self.producer.write().take();
         if let Some(producer) = producer {
             producer.close();
+        }
+    }
+
+    fn abandon(&self) {
+        let producer = self.producer.write().take();
+        if let Some(producer) = producer {
+            producer.abandon();
         }
     }
 }

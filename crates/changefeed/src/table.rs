@@ -10,6 +10,7 @@ use tidb_schema::SchemaHistory;
 
 use crate::FeedError;
 use crate::claim_check::ClaimChecks;
+use crate::crowd::Crowd;
 use crate::encode::{RowEncoder, Settings};
 use crate::held_back::HeldBack;
 use crate::progress::{Progress, Shipment, Unacknowledged};
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) in_flight_limit: usize,
     /// Shortest pause between two watermarks.
     pub(crate) watermark_interval: Duration,
+    /// How many changefeeds there are: watermarks come less often when they are many.
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 impl Run {

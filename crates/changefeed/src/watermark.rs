@@ -32,7 +32,7 @@ impl Watermarks {
             return Ok(());
         }
         let free = self.in_flight.as_ref().is_none_or(|batch| batch.is_done());
-        if !(is_final || free && at.elapsed() >= run.watermark_interval) {
+        if !(is_final || free && at.elapsed() >= run.crowd.pause(run.watermark_interval)) {
             return Ok(());
         }
         let mut value = encode_watermark(checkpoint, unix_ms());

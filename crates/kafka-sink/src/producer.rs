@@ -213,6 +213,11 @@ impl<A: Acknowledge> Producer<A> {
         self.shared.fatal.load(Ordering::Acquire)
     }
 
+    /// Drops what is not on its way to a broker yet. For a process that may not write any more, because another does.
+    pub fn abandon(self) {
+        self.inner.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+    }
+
     /// Waits a short, bounded time for messages in flight, then drops the rest. Blocks.
     pub fn close(self) {
         if let Err(error) = self.inner.flush(CLOSE_TIMEOUT) {

@@ -57,7 +57,15 @@ impl Engine {
     /// # Errors
     /// The cluster does not answer, or its schema cannot be read.
     pub async fn open(pd_endpoint: &str) -> Result<Arc<Self>> {
-        let pd = PdClient::connect(&[pd_endpoint.to_owned()], Security::none()).await.map_err(from_client)?;
+        Self::open_with(pd_endpoint, Security::none()).await
+    }
+
+    /// The same with certificates.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(pd_endpoint: &str, security: Security) -> Result<Arc<Self>> {
+        let pd = PdClient::connect(&[pd_endpoint.to_owned()], security).await.map_err(from_client)?;
         let client = TikvClient::new(pd);
         let engine = Arc::new(Self {
             auto_ids: AutoIds::new(client.clone()),

@@ -12,6 +12,7 @@ mod server;
 mod session;
 mod storage_error;
 mod store;
+mod topology;
 mod wire;
 
 pub use engine::Engine;

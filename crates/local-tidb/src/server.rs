@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tikv_client::Security;
+
 use crate::engine::Engine;
 use crate::session::variable_table::SERVER_VERSION;
+use crate::topology;
 use crate::wire::TidbBackend;
 use tidb_expr::SqlError;
 
@@ -20,12 +23,19 @@ pub struct TidbConfig {
     pub pd_endpoint: String,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Certificates for the placement driver and stores.
+    pub security: Security,
 }
 
 impl TidbConfig {
     /// A configuration with the usual limits.
     pub fn new(addr: SocketAddr, pd_endpoint: impl Into<String>) -> Self {
-        Self { addr, pd_endpoint: pd_endpoint.into(), max_connections: MAX_CONNECTIONS }
+        Self {
+            addr,
+            pd_endpoint: pd_endpoint.into(),
+            max_connections: MAX_CONNECTIONS,
+            security: Security::none(),
+        }
     }
 }
 
@@ -46,6 +56,17 @@ pub struct Running {
     server: mysql_server::Running,
     /// What answers.
     engine: Arc<Engine>,
+    /// Keeps the server listed in etcd.
+    _listed: AbortOnDrop,
+}
+
+/// Ends a task when it is dropped.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Running {
@@ -71,12 +92,13 @@ impl Running {
 /// # Errors
 /// [`StartError`].
 pub async fn start(config: TidbConfig) -> Result<Running, StartError> {
-    let engine = Engine::open(&config.pd_endpoint).await?;
+    let engine = Engine::open_with(&config.pd_endpoint, config.security.clone()).await?;
     let listen = mysql_server::ServerConfig {
         addr: config.addr,
         version: SERVER_VERSION.to_owned(),
         max_connections: config.max_connections,
     };
     let server = mysql_server::start(listen, Arc::new(TidbBackend::new(Arc::clone(&engine)))).await?;
-    Ok(Running { server, engine })
+    let listed = topology::list(server.local_addr(), &engine, config.security);
+    Ok(Running { server, engine, _listed: AbortOnDrop(tokio::spawn(listed)) })
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with bytes or text.
 
+use crate::redact::Sensitive;
+
 /// Why bytes could not be decoded, or a value could not be encoded or parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -39,7 +41,7 @@ pub enum CodecError {
         len: usize,
     },
     /// Text that is no value of its type (MySQL's "Incorrect … value").
-    #[error("Incorrect {kind} value: '{text}'")]
+    #[error("Incorrect {kind} value: '{}'", Sensitive(.text))]
     IncorrectValue {
         /// SQL name of the type, lower case.
         kind: &'static str,
@@ -47,7 +49,7 @@ pub enum CodecError {
         text: String,
     },
     /// A value outside the range of its type.
-    #[error("{kind} value is out of range: '{value}'")]
+    #[error("{kind} value is out of range: '{}'", Sensitive(.value))]
     OutOfRange {
         /// The type whose range is exceeded.
         kind: &'static str,

@@ -7,7 +7,8 @@
 //! * column types ([`field`]) and values ([`Datum`], [`Decimal`], [`Time`], [`Duration`], [`Json`]),
 //! * the row formats v1 and v2 ([`row`]),
 //! * collation sort keys ([`collation`]),
-//! * writers that go from stored bytes straight to text ([`text`]).
+//! * writers that go from stored bytes straight to text ([`text`]),
+//! * what messages may show of rows ([`Redaction`]).
 //!
 //! Whatever the bytes are, decoding ends in a value or a [`CodecError`]; it never panics.
 
@@ -24,6 +25,7 @@ pub mod json;
 pub mod key;
 mod members;
 pub mod memcomparable;
+mod redact;
 pub mod row;
 pub mod text;
 pub mod time;
@@ -36,4 +38,5 @@ pub use error::CodecError;
 pub use field::FieldType;
 pub use json::Json;
 pub use key::{Handle, HandleRef, RecordKey};
+pub use redact::{Redaction, Sensitive, UnknownRedaction};
 pub use time::{Time, TimeKind};

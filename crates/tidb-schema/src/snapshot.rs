@@ -74,6 +74,11 @@ impl SchemaSnapshot {
         snapshot
     }
 
+    /// The same schema at another timestamp. The caller knows that no DDL finished between the two.
+    pub fn moved_to(&self, ts: u64) -> Self {
+        Self { ts, ..self.clone() }
+    }
+
     /// The timestamp: every DDL finished up to here is in.
     pub fn ts(&self) -> u64 {
         self.ts

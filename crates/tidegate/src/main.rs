@@ -13,6 +13,7 @@ mod logging;
 mod manual;
 mod ps;
 mod server;
+mod server_access;
 mod server_keys;
 mod stack;
 mod tap;

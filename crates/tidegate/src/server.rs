@@ -9,10 +9,10 @@ use changefeed_config::{Effect, special_keys, strict_toml, validate_cluster_id};
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use tikv_client::Security;
 
 use crate::failure::Failure;
 use crate::logging;
+use crate::server_access::{SecurityFlags, SecuritySection, redact, security};
 use crate::server_keys::SERVER_KEYS;
 use crate::version::{COMPATIBLE_VERSION, GIT_HASH};
 
@@ -60,7 +60,7 @@ pub(crate) struct ServerArgs {
     /// Configuration file (TOML).
     #[arg(long)]
     config: Option<PathBuf>,
-    /// CA certificate.
+    /// CA certificate; with --cert and --key also of callers of the API, which is encrypted then.
     #[arg(long)]
     ca: Option<String>,
     /// Certificate.
@@ -69,7 +69,7 @@ pub(crate) struct ServerArgs {
     /// Private key.
     #[arg(long)]
     key: Option<String>,
-    /// Common names of callers that are let in, several separated by ','.
+    /// Common names of callers' certificates that are let in, several separated by ','.
     #[arg(long)]
     cert_allowed_cn: Option<String>,
     /// Accepted for compatibility: there is one architecture.
@@ -93,49 +93,6 @@ struct ServerFile {
     capture_session_ttl: Option<u64>,
     memory_quota: Option<u64>,
     security: Option<SecuritySection>,
-}
-
-/// `[security]` of the file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-struct SecuritySection {
-    ca_path: Option<String>,
-    cert_path: Option<String>,
-    key_path: Option<String>,
-    cert_allowed_cn: Option<Vec<String>>,
-    mtls: Option<bool>,
-    client_user_required: Option<bool>,
-    client_allowed_user: Option<Vec<String>>,
-}
-
-/// Flags of TLS.
-struct SecurityFiles {
-    ca: Option<String>,
-    cert: Option<String>,
-    key: Option<String>,
-    allowed: Option<String>,
-}
-
-/// Certificates for PD, TiKV and etcd; flags win over the file. What concerns callers of the API is refused by name.
-fn security(flags: SecurityFiles, file: SecuritySection) -> Result<Security, Failure> {
-    let refused = [
-        ("--cert-allowed-cn", flags.allowed.is_some_and(|names| !names.is_empty())),
-        ("security.cert-allowed-cn", file.cert_allowed_cn.is_some_and(|names| !names.is_empty())),
-        ("security.mtls", file.mtls == Some(true)),
-        ("security.client-user-required", file.client_user_required == Some(true)),
-        ("security.client-allowed-user", file.client_allowed_user.is_some_and(|users| !users.is_empty())),
-    ];
-    if let Some((name, _)) = refused.iter().find(|(_, given)| *given) {
-        return Err(Failure::new(format!(
-            "{name} checks callers of the API, which this build does not encrypt yet: remove it"
-        )));
-    }
-    let path = |flag: Option<String>, file: Option<String>| flag.or(file).map(PathBuf::from);
-    Ok(Security::from_files(
-        path(flags.ca, file.ca_path),
-        path(flags.cert, file.cert_path),
-        path(flags.key, file.key_path),
-    )?)
 }
 
 /// A sentence for each key of the file that has no effect; a key that can't be honoured is an error.
@@ -186,9 +143,11 @@ fn settings(
     for sentence in without_effect {
         tracing::warn!("configuration file: {sentence}");
     }
-    let security = security(
-        SecurityFiles { ca: args.ca, cert: args.cert, key: args.key, allowed: args.cert_allowed_cn },
-        file.security.unwrap_or_default(),
+    let mut section = file.security.unwrap_or_default();
+    redact(section.redact_info_log.take())?;
+    let (security, access) = security(
+        SecurityFlags { ca: args.ca, cert: args.cert, key: args.key, allowed: args.cert_allowed_cn },
+        section,
     )?;
     let addr = args.addr.or(file.addr).unwrap_or_else(|| "127.0.0.1:8300".to_owned());
     let addr: SocketAddr = resolve(&addr)?;
@@ -198,12 +157,6 @@ fn settings(
     let pd: Vec<String> = pd.split(',').map(|url| url.trim().to_owned()).collect();
     if let Some(bad) = pd.iter().find(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
         return Err(Failure::new(format!("--pd {bad:?}: PD endpoint should be a valid http or https URL")));
-    }
-    if security.is_tls() {
-        tracing::warn!(
-            "PD, TiKV and etcd are reached with TLS, but the API of this server is not encrypted: listen where only \
-             trusted hosts connect"
-        );
     }
     let cluster_id = args.cluster_id.or(file.cluster_id).unwrap_or_else(|| "default".to_owned());
     validate_cluster_id(&cluster_id)?;
@@ -226,6 +179,7 @@ fn settings(
         advertise_addr,
         pd,
         security,
+        access,
         cluster_id,
         data_dir,
         gc_ttl_seconds,

@@ -31,6 +31,7 @@ pub(crate) const SERVER_KEYS: &[Key] = &[
     Key::works("security.mtls"),
     Key::works("security.client-user-required"),
     Key::works("security.client-allowed-user"),
+    Key::works("security.redact-info-log"),
     Key::nothing("newarch", "there is one architecture"),
     Key::nothing("owner-flush-interval", EVENTS),
     Key::nothing("processor-flush-interval", EVENTS),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use capture::{BuildInfo, CaptureConfig};
+use capture::{Access, BuildInfo, CaptureConfig};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use tikv_client::Security;
@@ -267,6 +267,7 @@ impl Stack {
             advertise_addr,
             pd: vec![self.pd_url()],
             security: Security::none(),
+            access: Access::default(),
             cluster_id: "default".to_owned(),
             data_dir,
             gc_ttl_seconds: GC_TTL_SECONDS,

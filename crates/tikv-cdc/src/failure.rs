@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tidb_codec::Sensitive;
 use tikv_proto::{cdcpb, metapb};
 
 use crate::error::CdcError;
@@ -148,7 +149,10 @@ impl Failure {
     /// The failure in words.
     pub(crate) fn text(&self) -> String {
         match self {
-            Self::Store(error) => format!("{error:?}"),
+            // The regions that came in place of another are told with their bounds, which are keys of rows.
+            Self::Store(error) => {
+                format!("{}: {}", store_reaction(error, 0, "").0.name(), Sensitive(format!("{error:?}")))
+            }
             Self::StreamLost(text) => format!("stream lost: {text}"),
             Self::Connect(text) => format!("no stream: {text}"),
             Self::NoMultiplexing => "the store does not multiplex streams".to_owned(),

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use bytes::Bytes;
+use tidb_codec::Sensitive;
 
 /// A range of encoded (memcomparable) keys; the end is exclusive, and empty for "no end".
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -69,8 +70,8 @@ fn decode_bound(encoded: &[u8]) -> Result<Vec<u8>, String> {
     }
     match tidb_codec::memcomparable::decode_bytes(encoded) {
         Ok((raw, [])) => Ok(raw),
-        Ok(_) => Err(format!("range bound {encoded:02x?} has bytes behind the key")),
-        Err(error) => Err(format!("range bound {encoded:02x?}: {error}")),
+        Ok(_) => Err(format!("range bound {} has bytes behind the key", Sensitive(Digits(encoded)))),
+        Err(error) => Err(format!("range bound {}: {error}", Sensitive(Digits(encoded)))),
     }
 }
 
@@ -80,12 +81,18 @@ impl fmt::Debug for KeyRange {
     }
 }
 
+/// The digits of a bound.
+struct Digits<'a>(&'a [u8]);
+
+impl fmt::Display for Digits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl fmt::Display for KeyRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        self.start.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(", ")?;
-        self.end.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        // Regions are split at rows: bounds hold values of their keys.
+        write!(f, "[{}, {})", Sensitive(Digits(&self.start)), Sensitive(Digits(&self.end)))
     }
 }

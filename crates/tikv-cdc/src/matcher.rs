@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use tidb_codec::Sensitive;
 use tikv_proto::cdcpb::event::row::OpType;
 use tikv_proto::cdcpb::event::{LogType, Row};
 
@@ -25,7 +26,7 @@ const QUIET_ADVANCES: u32 = 5;
 #[non_exhaustive]
 pub enum MatchError {
     /// A commit after the end of the scan has no prewrite.
-    #[error("commit {commit_ts} of transaction {start_ts} has no prewrite (key {})", hex(key))]
+    #[error("commit {commit_ts} of transaction {start_ts} has no prewrite (key {})", Sensitive(hex(key)))]
     CommitWithoutPrewrite {
         /// Start ts of the transaction.
         start_ts: u64,
@@ -37,7 +38,7 @@ pub enum MatchError {
     /// A change at or below the resolved ts that the store had announced.
     #[error(
         "a change committed at {commit_ts} (transaction {start_ts}, key {}) came after resolved ts {resolved_ts}",
-        hex(key)
+        Sensitive(hex(key))
     )]
     Late {
         /// Start ts of the transaction.

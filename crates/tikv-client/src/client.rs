@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidb_codec::Sensitive;
 use tikv_proto::tikvpb::tikv_client::TikvClient as StoreService;
 use tikv_proto::{errorpb, kvrpcpb};
 use tokio::sync::Semaphore;
@@ -323,5 +324,7 @@ fn unavailable(region: &Region, backoff: &Backoff, last: String) -> Error {
 
 /// A region error in words.
 fn describe(error: &errorpb::Error) -> String {
-    if error.message.is_empty() { format!("{error:?}") } else { error.message.clone() }
+    let text = if error.message.is_empty() { format!("{error:?}") } else { error.message.clone() };
+    // Some name the keys of the request.
+    Sensitive(text).to_string()
 }

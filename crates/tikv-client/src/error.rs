@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidb_codec::Sensitive;
 use tikv_proto::kvrpcpb;
 
 /// Result of this crate's operations.
@@ -16,7 +17,17 @@ pub struct KeyText(pub Bytes);
 /// Bytes of a key that messages show.
 const SHOWN_KEY_BYTES: usize = 48;
 
+/// The digits of a key.
+struct Digits<'a>(&'a Bytes);
+
 impl fmt::Display for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys hold the values of their columns.
+        Sensitive(Digits(&self.0)).fmt(f)
+    }
+}
+
+impl fmt::Display for Digits<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in self.0.iter().take(SHOWN_KEY_BYTES) {
             write!(f, "{byte:02X}")?;
@@ -379,10 +390,10 @@ impl Error {
             };
         }
         if !error.abort.is_empty() {
-            return Self::Aborted { start_ts, reason: error.abort };
+            return Self::Aborted { start_ts, reason: Sensitive(error.abort).to_string() };
         }
         if !error.retryable.is_empty() {
-            return Self::Retryable { start_ts, reason: error.retryable };
+            return Self::Retryable { start_ts, reason: Sensitive(error.retryable).to_string() };
         }
         Self::UnexpectedKeyError(format!("{error:?}"))
     }

@@ -11,6 +11,8 @@ pub(crate) enum BenchCommand {
     Pipeline(ExampleArgs),
     /// The capture as a process of its own that works off a backlog, beside another program if one is named.
     Capture(ExampleArgs),
+    /// Many changefeeds over many tables: the API's answers, CPU time and memory.
+    Changefeeds(ExampleArgs),
     /// The Canal-JSON encoder alone.
     Encode(ExampleArgs),
     /// The sorter alone, in memory and spilled.
@@ -37,6 +39,7 @@ pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
     match command {
         BenchCommand::Pipeline(args) => of_program("pipeline", args),
         BenchCommand::Capture(args) => of_program("capture", args),
+        BenchCommand::Changefeeds(args) => of_program("changefeeds", args),
         BenchCommand::Encode(args) => example("change-format", "encode_bench", &args.args),
         BenchCommand::Sorter(args) => example("event-sorter", "sorter_bench", &args.args),
         BenchCommand::Source(args) => example("tikv-cdc", "source_bench", &args.args),

@@ -52,8 +52,10 @@ async fn send_on(state: &Shared, request: Request) -> Result<Response, ApiError>
     // Nested routes see the path below the base.
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|e| failed(e.to_string()))?;
-    let mut forwarded =
-        state.http.request(parts.method, format!("http://{}{BASE}{path}", owner.address)).body(body);
+    let http = state.caller.client().map_err(|e| failed(e.to_string()))?;
+    let url = format!("{}{BASE}{path}", state.caller.url(&owner.address));
+    let mut forwarded = http.request(parts.method, url).body(body);
+    // The owner asks for the user.
     for name in ["content-type", "accept", "authorization"] {
         if let Some(value) = parts.headers.get(name) {
             forwarded = forwarded.header(name, value);
@@ -62,8 +64,10 @@ async fn send_on(state: &Shared, request: Request) -> Result<Response, ApiError>
     let forwarded = forwarded.header(TIMES, (hops + 1).to_string()).header(FROM, &state.membership.info.id);
     let answer = forwarded.send().await.map_err(|e| failed(e.to_string()))?;
     let mut response = Response::builder().status(answer.status());
-    if let Some(kind) = answer.headers().get("content-type") {
-        response = response.header("content-type", kind);
+    for name in ["content-type", "www-authenticate"] {
+        if let Some(value) = answer.headers().get(name) {
+            response = response.header(name, value);
+        }
     }
     let bytes = answer.bytes().await.map_err(|e| failed(e.to_string()))?;
     response.body(Body::from(bytes)).map_err(|e| failed(e.to_string()))

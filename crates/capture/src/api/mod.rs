@@ -4,6 +4,7 @@ mod answer;
 mod captures;
 mod changefeeds;
 mod forward;
+mod gate;
 mod models;
 mod openapi;
 mod placement;
@@ -23,6 +24,8 @@ use jiff::tz::TimeZone;
 use crate::config::{BuildInfo, SetLogLevel};
 use crate::election::Membership;
 use crate::metrics::Metrics;
+use crate::tls::Caller;
+use crate::users::Users;
 use routes::Place;
 
 /// Path that every route of the API is below.
@@ -48,8 +51,10 @@ pub(crate) struct ApiState {
     pub(crate) tikv: tikv_client::TikvClient,
     /// Changes the log level.
     pub(crate) set_log_level: SetLogLevel,
-    /// Client for forwarding to the owner.
-    pub(crate) http: reqwest::Client,
+    /// How captures call each other.
+    pub(crate) caller: Caller,
+    /// Users that may change changefeeds; `None`: everybody.
+    pub(crate) users: Option<Users>,
 }
 
 /// Shared state.
@@ -59,10 +64,15 @@ pub(crate) type Shared = Arc<ApiState>;
 pub(crate) fn router(state: Shared) -> Router {
     let (mut owned, mut any, mut root) = (Router::new(), Router::new(), Router::new());
     for route in routes::routes() {
+        let handler = if route.login {
+            route.handler.route_layer(middleware::from_fn_with_state(Arc::clone(&state), gate::known_user))
+        } else {
+            route.handler
+        };
         match route.place {
-            Place::Owner => owned = owned.route(route.path, route.handler),
-            Place::Any => any = any.route(route.path, route.handler),
-            Place::Root => root = root.route(route.path, route.handler),
+            Place::Owner => owned = owned.route(route.path, handler),
+            Place::Any => any = any.route(route.path, handler),
+            Place::Root => root = root.route(route.path, handler),
         }
     }
     let owned = owned.route_layer(middleware::from_fn_with_state(Arc::clone(&state), forward::to_owner));

@@ -94,6 +94,9 @@ fn errors(route: &Route) -> Vec<(&'static str, &'static str)> {
         ("400", "The request is wrong, or names what does not exist."),
         ("500", "The capture, PD, TiKV or Kafka could not do it; or there is no owner at the moment."),
     ];
+    if route.login {
+        all.push(("401", "The server asks users who they are, and the user is not let in."));
+    }
     if route.request.is_some() {
         all.push(("413", "The body is too large."));
     }

@@ -48,6 +48,8 @@ const SHAPES: &[Shape] = &[
     ("NodeTables", "node_id:text table_ids:integer[]", ""),
     ("Processor", "namespace:text changefeed_id:text capture_id:text", ""),
     ("ProcessorTables", "table_ids:integer[]", ""),
+    ("RedactRequest", "", "redact_info_log:text"),
+    ("Redacted", "previous_mode:text current_mode:text", ""),
     ("ResolveRequest", "", "region_id:unsigned ts:unsigned"),
     ("ResumeRequest", "", "overwrite_checkpoint_ts:unsigned"),
     ("RunningError", "time:text addr:text code:text message:text", ""),

@@ -6,7 +6,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use changefeed::FeedError;
 use serde::{Deserialize, Serialize};
+use tidb_codec::{Redaction, UnknownRedaction};
 use tikv_client::Timestamp;
+use tracing::info;
 
 use super::Shared;
 use super::answer::{ApiError, ApiResult, body, compact, empty, indented};
@@ -88,6 +90,43 @@ pub(crate) async fn log(Extract(state): Extract<Shared>, bytes: Bytes) -> ApiRes
         return Err(ApiError(FeedError::new("CDC:ErrAPIInvalidParam", message)));
     }
     Ok(empty())
+}
+
+/// The request of redact.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RedactRequest {
+    redact_info_log: String,
+}
+
+/// The modes before and after.
+#[derive(Serialize)]
+struct Redacted {
+    previous_mode: &'static str,
+    current_mode: &'static str,
+}
+
+/// POST /log/redact: as in TiCDC, the mode can only become more restrictive while the process runs.
+pub(crate) async fn redact(bytes: Bytes) -> ApiResult {
+    let invalid = |message: String| ApiError(FeedError::new("CDC:ErrAPIInvalidParam", message));
+    let request: RedactRequest = body(&bytes)?;
+    let word = request.redact_info_log.trim();
+    if word.is_empty() {
+        let message = "missing required field 'redact_info_log': must be 'off', 'on', or 'marker'";
+        return Err(invalid(message.to_owned()));
+    }
+    let wanted: Redaction = word.parse().map_err(|error: UnknownRedaction| invalid(error.to_string()))?;
+    match wanted.tighten() {
+        Ok(previous) => {
+            info!(from = previous.name(), to = wanted.name(), "log redaction mode changed");
+            Ok(compact(&Redacted { previous_mode: previous.name(), current_mode: wanted.name() }))
+        }
+        Err(current) => Err(invalid(format!(
+            "cannot transition from '{}' to '{word}': only transitions to more restrictive modes are allowed \
+             (OFF→MARKER→ON)",
+            current.name()
+        ))),
+    }
 }
 
 /// GET /metrics.

@@ -113,6 +113,7 @@ pub async fn replay(mut replay: Replay) -> Result<Replayed, FeedError> {
         in_flight_limit: IN_FLIGHT_LIMIT,
         // As many as can be, since each is checked.
         watermark_interval: Duration::ZERO,
+        crowd: Arc::default(),
     });
     let workers = WorkerPool::start(ENCODER_THREADS).map_err(|e| {
         FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}"))

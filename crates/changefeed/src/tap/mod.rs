@@ -134,6 +134,7 @@ impl Tap {
             ),
             in_flight_limit: UNREAD_LIMIT,
             watermark_interval: WATERMARK_INTERVAL,
+            crowd: Arc::default(),
         });
         let workers = WorkerPool::start(ENCODER_THREADS).map_err(|e| {
             FeedError::new("CDC:ErrServerNewPDClient", format!("cannot start encoder threads: {e}"))

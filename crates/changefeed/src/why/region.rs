@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use tidb_codec::Sensitive;
 use tidb_codec::key::{HandleRef, decode_record_key};
 use tikv_cdc::{LiveLock, RegionReport, RegionStage, SpanReport};
 
@@ -13,8 +14,13 @@ use super::facts::Facts;
 /// Bytes of a key that are shown.
 const KEY_SHOWN: usize = 256;
 
-/// Upper-case hexadecimal text, as TiDB prints keys.
+/// Upper-case hexadecimal text, as TiDB prints keys; hidden where rows are.
 fn hex(key: &[u8]) -> String {
+    Sensitive(digits(key)).to_string()
+}
+
+/// Upper-case hexadecimal text.
+fn digits(key: &[u8]) -> String {
     let mut out = String::with_capacity(key.len().min(KEY_SHOWN) * 2);
     for byte in key.iter().take(KEY_SHOWN) {
         // Writing to a string does not fail.
@@ -27,7 +33,7 @@ fn hex(key: &[u8]) -> String {
 fn row_text(key: &[u8]) -> Option<String> {
     let record = decode_record_key(key).ok()?;
     Some(match record.handle {
-        HandleRef::Int(handle) => format!("table id {}, row {handle}", record.table_id),
+        HandleRef::Int(handle) => format!("table id {}, row {}", record.table_id, Sensitive(handle)),
         HandleRef::Common(handle) => format!("table id {}, row key {}", record.table_id, hex(handle)),
     })
 }

@@ -7,7 +7,7 @@ use super::Connection;
 use crate::failure::Failure;
 
 /// Server that is asked when none is named.
-const DEFAULT_SERVER: &str = "http://127.0.0.1:8300";
+const DEFAULT_SERVER: &str = "127.0.0.1:8300";
 
 /// Talks to a CDC server.
 pub(crate) struct ApiClient {
@@ -22,14 +22,14 @@ pub(crate) struct ApiClient {
 impl ApiClient {
     /// A client for the server that the flags name; the server must answer.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self, Failure> {
-        let base = match (&connection.server, &connection.pd) {
-            (Some(server), _) if !server.is_empty() => with_scheme(server),
-            (_, Some(pd)) if !pd.is_empty() => owner_of(pd, connection.security()?).await?,
+        let security = connection.security()?;
+        let address = match (&connection.server, &connection.pd) {
+            (Some(server), _) if !server.is_empty() => server.clone(),
+            (_, Some(pd)) if !pd.is_empty() => owner_of(pd, security.clone()).await?,
             _ => DEFAULT_SERVER.to_owned(),
         };
-        let login =
-            connection.user.clone().map(|user| (user, connection.password.clone().unwrap_or_default()));
-        let client = Self { http: reqwest::Client::new(), base, login };
+        let base = with_scheme(&address, capture::scheme(&security));
+        let client = Self { http: capture::http_client(&security)?, base, login: connection.login()? };
         client.call(Method::GET, "/api/v2/status", None).await?;
         Ok(client)
     }
@@ -81,10 +81,10 @@ impl ApiClient {
     }
 }
 
-/// A server address with a scheme and without a trailing slash.
-fn with_scheme(server: &str) -> String {
+/// A server address with a scheme (this one if it has none) and without a trailing slash.
+fn with_scheme(server: &str, scheme: &str) -> String {
     let server = server.trim_end_matches('/');
-    if server.contains("://") { server.to_owned() } else { format!("http://{server}") }
+    if server.contains("://") { server.to_owned() } else { format!("{scheme}://{server}") }
 }
 
 /// A failed connection, as Go reports it.
@@ -104,7 +104,7 @@ fn connection_error(verb: &str, url: &str, error: &reqwest::Error) -> Failure {
     Failure::new(format!("{verb} \"{url}\": {reason}"))
 }
 
-/// URL of the owner, found through PD (the deprecated way).
+/// Address of the owner, found through PD (the deprecated way).
 async fn owner_of(pd: &str, security: tikv_client::Security) -> Result<String, Failure> {
     let endpoints: Vec<String> = pd.split(',').map(str::to_owned).collect();
     let etcd = tikv_client::EtcdClient::new(&endpoints, security)?;
@@ -114,7 +114,7 @@ async fn owner_of(pd: &str, security: tikv_client::Security) -> Result<String, F
         info.get("address")?.as_str().map(str::to_owned)
     });
     match address {
-        Some(address) => Ok(format!("http://{address}")),
+        Some(address) => Ok(address),
         None => Err(Failure::new("[CDC:ErrOwnerNotFound]owner not found")),
     }
 }

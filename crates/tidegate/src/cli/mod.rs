@@ -4,13 +4,12 @@ mod capture;
 mod changefeed;
 mod client;
 mod create;
+mod credentials;
 mod output;
 mod prompt;
 mod tso;
 mod unsafe_commands;
 mod update;
-
-use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tikv_client::Security;
@@ -40,31 +39,37 @@ pub(crate) struct Connection {
     /// PD address, use ',' to separate several (deprecated: use --server).
     #[arg(long, global = true, value_name = "string")]
     pub(crate) pd: Option<String>,
-    /// CA certificate for TLS to PD.
+    /// CA certificate for TLS to the CDC server and PD [env: TICDC_CA_PATH].
     #[arg(long, global = true, value_name = "string")]
     ca: Option<String>,
-    /// Certificate for TLS to PD.
+    /// Certificate for TLS to the CDC server and PD [env: TICDC_CERT_PATH].
     #[arg(long, global = true, value_name = "string")]
     cert: Option<String>,
-    /// Private key for TLS to PD.
+    /// Private key for TLS to the CDC server and PD [env: TICDC_KEY_PATH].
     #[arg(long, global = true, value_name = "string")]
     key: Option<String>,
     /// Log level.
     #[arg(long, global = true, value_name = "string", default_value = "warn")]
     pub(crate) log_level: String,
-    /// User name.
-    #[arg(long, global = true, value_name = "string", env = "TICDC_USER")]
+    /// User name [env: TICDC_USER].
+    #[arg(long, global = true, value_name = "string")]
     pub(crate) user: Option<String>,
-    /// Password.
-    #[arg(long, global = true, value_name = "string", env = "TICDC_PASSWORD", hide_env_values = true)]
+    /// Password [env: TICDC_PASSWORD]; asked for if a user is named without one.
+    #[arg(long, global = true, value_name = "string")]
     pub(crate) password: Option<String>,
 }
 
 impl Connection {
-    /// Certificates for PD.
+    /// Certificates for the server and PD: of the flags, the environment, or the file of `configure-credentials`.
     pub(crate) fn security(&self) -> Result<Security, Failure> {
-        let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
-        Ok(Security::from_files(path(&self.ca), path(&self.cert), path(&self.key))?)
+        let [ca, cert, key] =
+            credentials::certificates([self.ca.as_ref(), self.cert.as_ref(), self.key.as_ref()]);
+        Ok(Security::from_files(ca, cert, key)?)
+    }
+
+    /// Name and password, from the same places.
+    fn login(&self) -> Result<Option<(String, String)>, Failure> {
+        credentials::login(self.user.as_ref(), self.password.as_ref())
     }
 }
 
@@ -80,6 +85,8 @@ enum CliCommand {
     /// Manage processors (the parts of changefeeds on captures).
     #[command(subcommand)]
     Processor(capture::ProcessorCommand),
+    /// Keep certificates, or name and password, in a file that the other commands read.
+    ConfigureCredentials,
     /// Manage timestamps.
     #[command(subcommand)]
     Tso(tso::TsoCommand),
@@ -91,13 +98,9 @@ enum CliCommand {
 /// Runs a command.
 pub(crate) async fn run(args: CliArgs) -> Result<(), Failure> {
     let connection = &args.connection;
-    if connection.server.as_ref().is_some_and(|server| server.starts_with("https://")) {
-        return Err(Failure::new(
-            "TLS to the CDC server is not supported by this build; use an http:// address",
-        ));
-    }
     match args.command {
         None => Err(Failure::usage("cli")),
+        Some(CliCommand::ConfigureCredentials) => credentials::configure(),
         Some(CliCommand::Tso(command)) => tso::run(command, connection).await,
         Some(CliCommand::Capture(command)) => {
             capture::run(command, &ApiClient::connect(connection).await?).await

@@ -203,6 +203,11 @@ impl Stack {
         Api::new(self.ports)
     }
 
+    /// Folder of the data.
+    pub(crate) fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
     /// An SQL connection.
     pub(crate) async fn sql(&self) -> SqlClient {
         SqlClient::connect(Ports::addr(self.ports.sql)).await.expect("an SQL connection")

@@ -16,7 +16,7 @@ use crate::wait::until;
 const LOCK_TTL: Duration = Duration::from_secs(600);
 
 /// Waits until a changefeed is held for a reason, and returns the answer.
-async fn wait_reason(api: &Api, id: &str, reason: &str) -> Value {
+pub(crate) async fn wait_reason(api: &Api, id: &str, reason: &str) -> Value {
     let path = format!("/api/v2/changefeeds/{id}/why");
     until(&format!("{id} is held by {reason}"), CATCH_UP, async || {
         let answer = api.get(&path).await;
@@ -32,13 +32,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A client of the store.
-async fn store(ports: Ports) -> TikvClient {
+pub(crate) async fn store(ports: Ports) -> TikvClient {
     let endpoints = [format!("127.0.0.1:{}", ports.pd)];
     TikvClient::new(PdClient::connect(&endpoints, Security::none()).await.expect("the placement driver"))
 }
 
 /// Id of a table.
-async fn table_id(api: &Api, name: &str) -> i64 {
+pub(crate) async fn table_id(api: &Api, name: &str) -> i64 {
     let lists = api.post("/api/v2/verify_table", &json!({"start_ts": 0})).await.ok();
     let tables = lists["all_tables"].as_array().cloned().unwrap_or_default();
     let table = tables.iter().find(|table| table["table_name"] == name).expect("the table");
@@ -46,13 +46,13 @@ async fn table_id(api: &Api, name: &str) -> i64 {
 }
 
 /// Key of the row with an integer primary key.
-fn record_key(table: i64, row: i64) -> Vec<u8> {
+pub(crate) fn record_key(table: i64, row: i64) -> Vec<u8> {
     let ordered = |number: i64| (number.cast_unsigned() ^ 1 << 63).to_be_bytes();
     [b"t".as_slice(), &ordered(table), b"_r", &ordered(row)].concat()
 }
 
 /// A transaction that has locked a row and does not commit.
-struct OpenTransaction {
+pub(crate) struct OpenTransaction {
     store: TikvClient,
     start_ts: u64,
     key: Vec<u8>,
@@ -60,7 +60,7 @@ struct OpenTransaction {
 
 impl OpenTransaction {
     /// Locks a row; it is its own primary key.
-    async fn begin(store: TikvClient, key: Vec<u8>) -> Self {
+    pub(crate) async fn begin(store: TikvClient, key: Vec<u8>) -> Self {
         let start_ts = store.pd().get_ts().await.expect("a timestamp");
         let open = Self { store, start_ts, key };
         let (mut client, context) = open.region().await;
@@ -87,7 +87,7 @@ impl OpenTransaction {
     }
 
     /// Gives the row free.
-    async fn roll_back(self) {
+    pub(crate) async fn roll_back(self) {
         let (mut client, context) = self.region().await;
         let request = pb::BatchRollbackRequest {
             context: Some(context),

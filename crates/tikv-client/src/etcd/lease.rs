@@ -16,6 +16,9 @@ use super::{EtcdClient, Repeat, lease_missing};
 
 /// Part of its lifetime after which a lease is renewed.
 const RENEWALS_PER_TTL: u32 = 3;
+/// Part of its lifetime by which a lease counts as lost before the store lets it expire: whoever relies on it has that
+/// long to stop before anybody else can have it.
+const MARGIN_PER_TTL: u32 = 5;
 /// Wait before a new stream after a failure.
 const RECONNECT_WAIT: Duration = Duration::from_millis(100);
 /// Longest time for one renewal, if the lease's own time is not shorter.
@@ -134,7 +137,8 @@ impl KeepAlive {
         self.lease
     }
 
-    /// Waits until the lease is lost: it expired, was revoked, or the store has not answered for its whole time.
+    /// Waits until the lease is lost: it was revoked, or the store has not answered for so long that it is about to let it
+    /// expire.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
     }
@@ -152,7 +156,7 @@ impl KeepAlive {
 
 /// Renews a lease over one stream after the other, until it is lost.
 async fn renew(client: EtcdClient, lease: Lease, lost: CancellationToken) {
-    let mut alive_until = Instant::now() + lease.ttl;
+    let mut alive_until = Instant::now() + safe_life(lease.ttl);
     let _announce = lost.clone().drop_guard();
     while Instant::now() < alive_until {
         let left = alive_until.saturating_duration_since(Instant::now());
@@ -168,6 +172,11 @@ async fn renew(client: EtcdClient, lease: Lease, lost: CancellationToken) {
         }
     }
     tracing::warn!(lease = lease.id, "lease could not be renewed in time");
+}
+
+/// How long a lease may be relied on after a renewal was asked for.
+fn safe_life(ttl: Duration) -> Duration {
+    ttl - ttl / MARGIN_PER_TTL
 }
 
 /// How a renewal stream ended.
@@ -202,7 +211,7 @@ async fn renew_on_stream(client: &EtcdClient, lease: Lease, alive_until: &mut In
     loop {
         match tokio::time::timeout(timeout, stream.message()).await {
             Ok(Ok(Some(answer))) if answer.ttl <= 0 => return StreamEnd::Lost,
-            Ok(Ok(Some(answer))) => *alive_until = asked + seconds_of(answer.ttl),
+            Ok(Ok(Some(answer))) => *alive_until = asked + safe_life(seconds_of(answer.ttl)),
             _ => break,
         }
         tokio::time::sleep(lease.ttl / RENEWALS_PER_TTL).await;

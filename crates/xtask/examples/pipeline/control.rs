@@ -57,7 +57,7 @@ pub(crate) fn is_ready(port: u16) -> bool {
 }
 
 /// One request over a connection of its own, in HTTP/1.0: the answer ends with the connection.
-fn request(port: u16, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+pub(crate) fn request(port: u16, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
     let peer = format!("127.0.0.1:{port}");
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let exchange = || -> std::io::Result<String> {

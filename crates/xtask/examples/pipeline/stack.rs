@@ -39,6 +39,11 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts the program in the release profile, after building it if need be.
     pub(crate) fn start(data_dir: &Path, offset: u16) -> Result<Self, Failure> {
+        Self::start_with(data_dir, offset, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(data_dir: &Path, offset: u16, args: &[&str]) -> Result<Self, Failure> {
         if !workspace::tidegate_program().exists() {
             Program::new("cargo build --release --locked --package tidegate").run()?;
         }
@@ -47,6 +52,7 @@ impl Stack {
         let child = Command::new(&program)
             .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
             .arg(data_dir)
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
