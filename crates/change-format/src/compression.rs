@@ -14,6 +14,8 @@ const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4D, 0x18];
 const JSON_START: &[u8] = b"{\"";
 /// Largest value that is unpacked, bytes: more than `max-message-bytes` can be.
 const LARGEST_VALUE: usize = 1 << 30;
+/// What is said of a value that nothing is known of.
+const NEITHER: &str = "is neither JSON nor compressed";
 /// A block of Snappy holds at most this many times its own bytes: a copy of 64 takes three.
 const SNAPPY_BEST: usize = 64;
 
@@ -59,24 +61,27 @@ pub fn decompress(value: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if value.starts_with(JSON_START) {
         return Ok(Cow::Borrowed(value));
     }
-    if value.starts_with(&LZ4_MAGIC) {
-        let mut plain = Vec::new();
-        let limit = LARGEST_VALUE as u64;
-        let read = FrameDecoder::new(value).take(limit + 1).read_to_end(&mut plain);
-        read.map_err(|e| format!("is a damaged LZ4 frame: {e}"))?;
-        return if plain.len() > LARGEST_VALUE {
-            Err("is too large".to_owned())
-        } else {
-            Ok(Cow::Owned(plain))
-        };
+    let plain = if value.starts_with(&LZ4_MAGIC) { from_lz4(value)? } else { from_snappy(value)? };
+    // No message is empty.
+    if plain.is_empty() { Err(NEITHER.to_owned()) } else { Ok(Cow::Owned(plain)) }
+}
+
+/// The content of an LZ4 frame.
+fn from_lz4(frame: &[u8]) -> Result<Vec<u8>, String> {
+    let mut plain = Vec::new();
+    let read = FrameDecoder::new(frame).take(LARGEST_VALUE as u64 + 1).read_to_end(&mut plain);
+    read.map_err(|e| format!("is a damaged LZ4 frame: {e}"))?;
+    if plain.len() > LARGEST_VALUE { Err("is too large".to_owned()) } else { Ok(plain) }
+}
+
+/// The content of a block of Snappy.
+fn from_snappy(block: &[u8]) -> Result<Vec<u8>, String> {
+    let size = snap::raw::decompress_len(block).unwrap_or(usize::MAX);
+    // No block holds more, so no value makes us take memory for nothing.
+    if size > LARGEST_VALUE || size / SNAPPY_BEST > block.len() {
+        return Err(NEITHER.to_owned());
     }
-    let size = snap::raw::decompress_len(value).map_err(|_| "is neither JSON nor compressed".to_owned())?;
-    // A block of Snappy can't be smaller than this part of what it holds, so no value makes us take memory for nothing.
-    if size > LARGEST_VALUE || size / SNAPPY_BEST > value.len() {
-        return Err("is neither JSON nor compressed".to_owned());
-    }
-    let plain = snap::raw::Decoder::new().decompress_vec(value);
-    plain.map(Cow::Owned).map_err(|_| "is neither JSON nor compressed".to_owned())
+    snap::raw::Decoder::new().decompress_vec(block).map_err(|_| NEITHER.to_owned())
 }
 
 /// An LZ4 frame of some bytes.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message as _, Offset, TopicPartitionList};
@@ -38,6 +40,19 @@ impl Message {
             panic!("partition {} offset {}: {error}: {text}", self.partition, self.offset)
         })
     }
+}
+
+/// Makes a topic of one partition with settings of its own.
+pub(crate) async fn create(ports: Ports, name: &str, settings: &[(&str, &str)]) {
+    let brokers = format!("127.0.0.1:{}", ports.kafka);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
+    let mut topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    for (key, value) in settings {
+        topic = topic.set(key, value);
+    }
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("an answer");
+    assert_eq!(made, [Ok(name.to_owned())]);
 }
 
 /// A client that reads without a group.
