@@ -157,6 +157,11 @@ pub(crate) fn body<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Api
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
+    // serde would fill the fields of a shape from an array as well.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let message = "invalid api parameter: an array in place of an object";
+        return Err(ApiError(FeedError::new("CDC:ErrAPIInvalidParam", message)));
+    }
     serde_json::from_slice(bytes).map_err(|e| {
         ApiError(FeedError::new("CDC:ErrAPIInvalidParam", format!("invalid api parameter: {e}")))
     })

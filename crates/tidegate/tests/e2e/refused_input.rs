@@ -5,6 +5,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tikv_client::{PdClient, Security};
 
 use crate::api::{Answer, Api};
 use crate::stack::Stack;
@@ -292,6 +293,18 @@ async fn parameters(all: &mut Refusals) {
     }
 }
 
+/// A start whose versions are gone.
+async fn collected(all: &mut Refusals, stack: &Stack) {
+    let pd = [format!("http://127.0.0.1:{}", stack.ports.pd)];
+    let pd = PdClient::connect(&pd, Security::none()).await.expect("PD");
+    let now = pd.get_ts().await.expect("a timestamp");
+    pd.update_service_gc_safepoint("gc_worker", i64::MAX, now).await.expect("a safepoint");
+    let uri = format!("kafka://{}/refused?protocol=canal-json", all.broker);
+    let body = json!({"changefeed_id": "x", "sink_uri": uri, "start_ts": 1});
+    all.create(body, (400, "CDC:ErrStartTsBeforeGC", "start-ts 1 is earlier than or equal to GC safepoint"))
+        .await;
+}
+
 /// Calls about changefeeds and captures.
 async fn calls(all: &mut Refusals) {
     const NONE: Refusal = (400, "CDC:ErrChangeFeedNotExists", "changefeed not exists, none");
@@ -339,8 +352,11 @@ async fn calls(all: &mut Refusals) {
     all.call(Method::POST, "/api/v2/verify_table", Some(rule), bad).await;
     let level = (400, PARAM, "fail to change log level: nope");
     all.call(Method::POST, "/api/v2/log", Some(json!({"log_level": "nope"})), level).await;
-    let capture = (400, "CDC:ErrCaptureNotExist", "capture not exists");
-    all.call(Method::POST, "/api/v2/captures/none/drain", None, capture).await;
+    let alone = (400, "CDC:ErrSchedulerRequestFailed", "only one capture alive");
+    all.call(Method::POST, "/api/v2/captures/none/drain", None, alone).await;
+    let capture = (400, "CDC:ErrCaptureNotExist", "capture not exists, none");
+    all.call(Method::GET, "/api/v2/processors/taken/none", None, capture).await;
+    all.call(Method::GET, "/api/v2/processors/none/none", None, NONE).await;
     let split = (400, "CDC:ErrSchedulerRequestFailed", "");
     let path = "/api/v2/changefeeds/taken/split_table_by_region_count";
     all.call(Method::POST, path, None, split).await;
@@ -365,6 +381,7 @@ async fn every_refused_input_has_its_status_code_and_reason() {
     routes(&mut all).await;
     settings(&mut all).await;
     parameters(&mut all).await;
+    collected(&mut all, &stack).await;
     calls(&mut all).await;
     assert!(all.wrong.is_empty(), "{} of {}:\n{}", all.wrong.len(), all.tried, all.wrong.join("\n"));
     assert!(all.tried > 120, "{}", all.tried);

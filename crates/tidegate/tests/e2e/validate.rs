@@ -1,6 +1,7 @@
 //! `tidegate validate`: what is in order, what is not, and that nothing is changed.
 
 use serde_json::Value;
+use tikv_client::{PdClient, Security};
 
 use crate::programs::{Ended, run, tidegate};
 use crate::stack::Stack;
@@ -74,6 +75,10 @@ async fn what_is_in_order_and_what_is_not_is_told_and_nothing_is_changed() {
     let partitions = format!("{sink}&partition-num=99");
     let expr = "[filter]\nrules = ['test.t']\n[[filter.event-filters]]\nmatcher = ['test.t']\n\
                 ignore-delete-value-expr = 'price > 1'\n";
+    let pd = [format!("http://127.0.0.1:{}", stack.ports.pd)];
+    let pd = PdClient::connect(&pd, Security::none()).await.expect("PD");
+    let now = pd.get_ts().await.expect("a timestamp");
+    pd.update_gc_safepoint(now).await.expect("a safepoint");
     for (uri, config, more, subject, part) in [
         (&*sink, "[filter]\nrulez = []", &[][..], "config", "filter.rulez"),
         (&sink, "bdr-mode = true", &[], "config", "bdr-mode"),
@@ -83,7 +88,8 @@ async fn what_is_in_order_and_what_is_not_is_told_and_nothing_is_changed() {
         (&partitions, GOOD, &[], "kafka topic", "partition-num asks for 99"),
         (&sink, "[filter]\nrules = ['test.*']", &[], "table keys", "test.keyless"),
         (&sink, expr, &[], "rules", "Cannot find column 'price'"),
-        (&sink, GOOD, &["--start-ts", "1"], "start ts", "collected"),
+        (&sink, GOOD, &["--start-ts", "999999999999999999"], "start ts", "is in the future"),
+        (&sink, GOOD, &["--start-ts", "1"], "start ts", "were collected"),
     ] {
         let bad = validate(&stack, uri, config, more).await;
         assert_eq!(bad.code, Some(1), "{subject}: {bad:?}");
