@@ -329,7 +329,8 @@ async fn two_captures_lose_nothing_and_never_write_at_once_whatever_happens_to_t
         let began = Instant::now();
         // Calls go to the addresses, whatever becomes of the processes.
         let (one, two) = (first.caller(), second.caller());
-        tokio::join!(Chaos::operations(&mut chaos.expected, &[&one, &two], choices), async {
+        let callers = [&one, &two];
+        tokio::join!(Chaos::operations(&mut chaos.expected, &callers, choices), async {
             tokio::time::sleep(after).await;
             break_and_heal(&etcd, ports, [&mut first, &mut second], fault).await;
         });
