@@ -11,7 +11,10 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=../../.git/HEAD");
+    // In a linked worktree `.git` is a file: a path that is not there would build anew each time.
+    if let Some(head) = output("git", &["rev-parse", "--path-format=absolute", "--git-path", "HEAD"]) {
+        println!("cargo:rerun-if-changed={head}");
+    }
     let hash = output("git", &["rev-parse", "HEAD"]).unwrap_or_else(|| "None".to_owned());
     let branch = output("git", &["rev-parse", "--abbrev-ref", "HEAD"]).unwrap_or_else(|| "None".to_owned());
     let time = output("date", &["-u", "+%Y-%m-%d %H:%M:%S"]).unwrap_or_else(|| "None".to_owned());
