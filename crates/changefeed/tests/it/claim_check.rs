@@ -47,7 +47,7 @@ async fn wait_for_state(
     loop {
         let info = owner.get(id).expect("known").info;
         if info.state.name() == state {
-            return info.error;
+            return info.error.clone();
         }
         assert!(begun.elapsed() < DEADLINE, "still {}: {:?}", info.state.name(), info.error);
         tokio::time::sleep(Duration::from_millis(20)).await;
