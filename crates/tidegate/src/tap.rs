@@ -85,7 +85,7 @@ pub(crate) async fn run(args: TapArgs) -> Result<(), Failure> {
     let work = tapping(&args);
     tokio::select! {
         biased;
-        () = &mut stop => return Ok(()),
+        () = &mut stop => Ok(()),
         started = work => {
             let (mut tap, _scratch) = started?;
             let outcome = tokio::select! {
