@@ -98,5 +98,5 @@ async fn messages_that_are_stored_elsewhere_are_verified_with_those_of_the_topic
     std::fs::write(file.path(), r#"{"key":null,"value":"e30="}"#).expect("written");
     let broken = verify(&stack, "claimed", &["--claim-check-storage-uri", &place]).await;
     assert_eq!(broken.code, Some(1));
-    assert!(broken.stderr.contains("is stored at file://"), "{}", broken.stderr);
+    assert!(broken.stderr.contains("cannot read the large message in file://"), "{}", broken.stderr);
 }
