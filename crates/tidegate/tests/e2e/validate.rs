@@ -31,10 +31,10 @@ async fn what_is_in_order_and_what_is_not_is_told_and_nothing_is_changed() {
     let stack = Stack::start().await;
     let (api, mut client) = (stack.api(), stack.sql().await);
     client.query("CREATE TABLE test.t (id INT PRIMARY KEY, v INT)").await.expect("a table");
-    client.query("CREATE TABLE test.keyless (v INT)").await.expect("a table");
     // A topic that exists.
     api.create("feed", &api.sink("there"), 0).await;
     api.wait_caught_up("feed").await;
+    client.query("CREATE TABLE test.keyless (v INT)").await.expect("a table");
     api.post("/api/v2/changefeeds/feed/pause", &serde_json::json!({})).await.ok();
     let messages = topic::read_all(stack.ports, "there").await.len();
 
