@@ -34,6 +34,7 @@ mod source;
 mod status_queue;
 mod table;
 mod tables;
+mod term;
 mod tikv_source;
 mod why;
 mod worker;
@@ -48,6 +49,7 @@ pub use owner::{CreateRequest, Owner, UpdateRequest};
 pub use schema_load::load_schema;
 pub use source::{Source, SourceEvent};
 pub use tables::{TableLists, TableName};
+pub use term::Term;
 pub use why::{
     DdlAnswer, ErrorAnswer, KafkaAnswer, LockAnswer, Reason, RegionAnswer, SorterAnswer, Stage, TableAnswer,
     Why,

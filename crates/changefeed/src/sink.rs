@@ -12,6 +12,7 @@ use tracing::info;
 use crate::FeedError;
 use crate::progress::Parcel;
 use crate::signal::Signal;
+use crate::term::Term;
 
 /// Why nothing can be delivered at the moment.
 #[derive(Debug, Clone)]
@@ -74,6 +75,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
 pub(crate) struct KafkaSink {
     /// The producer; taken when the sink closes.
     producer: RwLock<Option<Producer<Parcel>>>,
+    /// Nothing is sent after its end.
+    term: Term,
     /// `host:port` of the brokers, joined by commas.
     brokers: String,
     /// How to connect, for a topic that is not known yet.
@@ -98,6 +101,7 @@ impl KafkaSink {
         default_topic: &str,
         spec: TopicSpec,
         signal: Arc<Signal>,
+        term: Term,
     ) -> Result<(Self, usize), FeedError> {
         let admin = TopicAdmin::new(&config)?;
         let count = admin.ensure(default_topic, spec)?;
@@ -110,6 +114,7 @@ impl KafkaSink {
         let sink = Self {
             brokers: config.brokers.clone(),
             producer: RwLock::new(Some(producer)),
+            term,
             config,
             admin: Mutex::new(None),
             default_topic: default_topic.to_owned(),
@@ -177,6 +182,9 @@ impl Sink for KafkaSink {
         value: &[u8],
         parcel: Arc<Parcel>,
     ) -> Result<(), FeedError> {
+        if self.term.is_over() {
+            return Err(FeedError::new("CDC:ErrNotOwner", "this capture is not a owner"));
+        }
         match &*self.producer.read() {
             Some(producer) => Ok(producer.send(topic, partition, key, value, parcel)?),
             None => Err(FeedError::new("CDC:ErrKafkaProducerClosed", "kafka producer closed")),
