@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use changefeed::{Context, Fence, MetadataStore, Owner};
+use changefeed::{Context, Fence, MetadataStore, Owner, Term};
 use serde::{Deserialize, Serialize};
 use tikv_client::EtcdClient;
 use tikv_client::etcd::{KeepAlive, Range, WatchOptions};
@@ -14,6 +14,8 @@ use tracing::{debug, info, warn};
 
 use crate::config::CaptureConfig;
 
+/// Pause between the end of another owner and the begin of our term.
+const HANDOVER_PAUSE: Duration = Duration::from_secs(1);
 /// Pause before registering again after the lease was lost or etcd refused.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -193,8 +195,8 @@ impl Membership {
             () = stop.cancelled() => return Ok(()),
         };
         self.metadata.set_fence(Some(Fence { key: key.clone(), create_revision }));
-        let lost = CancellationToken::new();
-        self.context.begin_term(lost.clone());
+        let reign = Term::new(alive.validity());
+        self.context.begin_term(reign.clone());
         // Changefeeds start after the last thing that is waited for: whoever loses the lease before has none.
         let taking_over = tokio::select! {
             outcome = Owner::take_over(Arc::clone(&self.context)) => outcome,
@@ -216,8 +218,8 @@ impl Membership {
         self.settled.send_replace(true);
         let mut resigned = false;
         tokio::select! {
-            () = alive.lost() => lost.cancel(),
-            () = self.gone(&key, create_revision) => lost.cancel(),
+            () = alive.lost() => reign.end(),
+            () = self.gone(&key, create_revision) => reign.end(),
             () = stop.cancelled() => {}
             () = self.resign.notified() => resigned = true,
         }
@@ -256,13 +258,21 @@ impl Membership {
         }
     }
 
-    /// Waits until the election key is the oldest; returns its creation revision.
+    /// Waits until the election key is the oldest; returns its creation revision. After another owner there is a pause: a
+    /// lease that was revoked ends without a warning, and its holder hears of it when we do.
     async fn wait_for_turn(&self, key: &str) -> Result<i64, tikv_client::Error> {
+        let mut waited = false;
         loop {
             let listing = self.etcd().range(Range::prefix(self.owner_prefix()).by_creation()).await?;
             match listing.kvs.first() {
-                Some(first) if first.key == key.as_bytes() => return Ok(first.create_revision),
+                Some(first) if first.key == key.as_bytes() => {
+                    if waited {
+                        tokio::time::sleep(HANDOVER_PAUSE).await;
+                    }
+                    return Ok(first.create_revision);
+                }
                 _ => {
+                    waited = true;
                     self.settled.send_replace(true);
                     let options =
                         WatchOptions::prefix(self.owner_prefix()).from_revision(listing.revision + 1);

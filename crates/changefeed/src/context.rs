@@ -8,13 +8,13 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tikv_cdc::CdcClient;
 use tikv_client::{PdClient, TikvClient};
-use tokio_util::sync::CancellationToken;
 
 use crate::FeedError;
 use crate::crowd::Crowd;
 use crate::metadata::MetadataStore;
 use crate::metrics::FeedMetrics;
 use crate::schema_load::SharedSchema;
+use crate::term::Term;
 use crate::worker::WorkerPool;
 
 /// What all changefeeds of a capture share.
@@ -33,8 +33,8 @@ pub struct Context {
     pub(crate) schema: SharedSchema,
     /// Number of changefeeds.
     pub(crate) crowd: Arc<Crowd>,
-    /// Cancelled when this process is not the owner any more and another may be: a new one for each time that it is.
-    lost: Mutex<CancellationToken>,
+    /// The time in which this process is the owner: a new one for each time that it is.
+    term: Mutex<Term>,
     /// Encoder threads.
     pub(crate) workers: Arc<WorkerPool>,
     /// Folder for spilled rows.
@@ -96,7 +96,7 @@ impl Context {
             quota: config.quota,
             schema: SharedSchema::default(),
             crowd: Arc::default(),
-            lost: Mutex::default(),
+            term: Mutex::default(),
             workers: Arc::new(workers),
             data_dir: config.data_dir,
             time_zone: config.time_zone,
@@ -108,14 +108,14 @@ impl Context {
         }))
     }
 
-    /// This process is the owner from now on, until `lost` is cancelled. Then changefeeds drop what they have not sent:
-    /// another process may write.
-    pub fn begin_term(&self, lost: CancellationToken) {
-        *self.lost.lock() = lost;
+    /// This process is the owner until `term` ends. Then changefeeds send nothing any more and drop what they have not
+    /// sent: another process may write.
+    pub fn begin_term(&self, term: Term) {
+        *self.term.lock() = term;
     }
 
-    /// What tells that this process is not the owner any more.
-    pub(crate) fn lost(&self) -> CancellationToken {
-        self.lost.lock().clone()
+    /// The time in which this process is the owner.
+    pub(crate) fn term(&self) -> Term {
+        self.term.lock().clone()
     }
 }

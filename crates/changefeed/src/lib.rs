@@ -38,6 +38,7 @@ mod table;
 mod table_checks;
 mod tables;
 mod tap;
+mod term;
 mod tikv_source;
 mod validate;
 mod watermark;
@@ -56,6 +57,7 @@ pub use schema_load::load_schema;
 pub use source::{Source, SourceEvent};
 pub use tables::{TableLists, TableName};
 pub use tap::{Tap, TapRequest};
+pub use term::Term;
 pub use validate::{Check, ValidateRequest, validate};
 pub use why::{
     DdlAnswer, ErrorAnswer, KafkaAnswer, LockAnswer, Reason, RegionAnswer, SorterAnswer, Stage, TableAnswer,

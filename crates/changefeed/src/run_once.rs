@@ -31,6 +31,7 @@ use crate::pipeline::{End, Inbound, Pipeline, Report};
 use crate::signal::Signal;
 use crate::sink::{KafkaSink, Sink};
 use crate::table::Run;
+use crate::term::Term;
 use crate::tikv_source::TikvSource;
 use crate::why::StartStep;
 
@@ -248,15 +249,15 @@ pub(crate) async fn run_once(
 ) -> Result<End, FeedError> {
     let Beginning { id, info, checkpoint_ts, quota } = beginning;
     // Before anything that takes time: a run belongs to the term in which it began.
-    let lost = context.lost();
+    let term = context.term();
     note(Phase::Starting(StartStep::Schema));
     let plan = Plan::new(info)?;
     let schema = context.schema.at(&context.tikv, checkpoint_ts).await?;
     let signal = Arc::new(Signal::default());
     let connect = {
         let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
-        let topic = plan.kafka.topic.clone();
-        move || KafkaSink::connect(config, &topic, spec, signal)
+        let (topic, term) = (plan.kafka.topic.clone(), term.clone());
+        move || KafkaSink::connect(config, &topic, spec, signal, term)
     };
     note(Phase::Starting(StartStep::Sink));
     let claim_check = plan.claim_check().await?;
@@ -285,7 +286,7 @@ pub(crate) async fn run_once(
     let refreshing = stop.child_token();
     let _end = refreshing.clone().drop_guard();
     tokio::spawn(refresh_partitions(Arc::clone(&run.sink), refreshing.clone()));
-    tokio::spawn(abandon_when_lost(Arc::clone(&run.sink), lost, refreshing));
+    tokio::spawn(abandon_when_lost(Arc::clone(&run.sink), term, refreshing));
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let source = Arc::new(TikvSource::new(Arc::clone(&context.cdc), sender, quota));
     let workers = Arc::clone(&context.workers);
@@ -297,11 +298,11 @@ pub(crate) async fn run_once(
 }
 
 /// Drops what was not sent as soon as another process may be the owner, whatever the event loop does at the moment.
-async fn abandon_when_lost(sink: Arc<dyn Sink>, lost: CancellationToken, end: CancellationToken) {
+async fn abandon_when_lost(sink: Arc<dyn Sink>, term: Term, end: CancellationToken) {
     tokio::select! {
         // Stopping follows upon the loss at once: the loss counts.
         biased;
-        () = lost.cancelled() => {
+        () = term.ended() => {
             if let Err(error) = tokio::task::spawn_blocking(move || sink.abandon()).await {
                 warn!(%error, "messages of a former owner may still be sent");
             }

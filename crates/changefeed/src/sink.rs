@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use kafka_sink::{Health, Producer, ProducerConfig, TopicAdmin, TopicSpec};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tracing::info;
 
 use crate::FeedError;
 use crate::progress::Parcel;
 use crate::signal::Signal;
+use crate::term::Term;
 
 /// Why nothing can be delivered at the moment.
 #[derive(Debug, Clone)]
@@ -74,10 +75,15 @@ pub(crate) trait Sink: Send + Sync + 'static {
 pub(crate) struct KafkaSink {
     /// The producer; taken when the sink closes.
     producer: RwLock<Option<Producer<Parcel>>>,
+    /// Nothing is sent after its end.
+    term: Term,
     /// `host:port` of the brokers, joined by commas.
     brokers: String,
-    /// Administrative connection.
-    admin: TopicAdmin,
+    /// How to connect, for a topic that is not known yet.
+    config: ProducerConfig,
+    /// Administrative connection: only as long as there are other topics than the default one. It has threads and
+    /// sockets of its own, and most changefeeds need it once.
+    admin: Mutex<Option<Arc<TopicAdmin>>>,
     /// The topic of the sink URI.
     default_topic: String,
     /// How topics are made. Other topics than the default one that are there take their own partition count.
@@ -95,6 +101,7 @@ impl KafkaSink {
         default_topic: &str,
         spec: TopicSpec,
         signal: Arc<Signal>,
+        term: Term,
     ) -> Result<(Self, usize), FeedError> {
         let admin = TopicAdmin::new(&config)?;
         let count = admin.ensure(default_topic, spec)?;
@@ -105,15 +112,28 @@ impl KafkaSink {
         let limit = config.max_message_bytes;
         let producer = Producer::new(&config, move || signal.poke())?;
         let sink = Self {
-            brokers: config.brokers,
+            brokers: config.brokers.clone(),
             producer: RwLock::new(Some(producer)),
-            admin,
+            term,
+            config,
+            admin: Mutex::new(None),
             default_topic: default_topic.to_owned(),
             spec,
             topics: RwLock::new(HashMap::from([(default_topic.to_owned(), count)])),
             epoch: AtomicU64::new(0),
         };
         Ok((sink, limit))
+    }
+
+    /// The administrative connection. Blocks if there is none yet.
+    fn admin(&self) -> Result<Arc<TopicAdmin>, FeedError> {
+        let mut admin = self.admin.lock();
+        if let Some(connected) = &*admin {
+            return Ok(Arc::clone(connected));
+        }
+        let connected = Arc::new(TopicAdmin::new(&self.config)?);
+        *admin = Some(Arc::clone(&connected));
+        Ok(connected)
     }
 }
 
@@ -122,10 +142,11 @@ impl Sink for KafkaSink {
         if let Some(count) = self.topics.read().get(topic) {
             return Ok(*count);
         }
+        let admin = self.admin()?;
         let count = if topic == self.default_topic {
-            self.admin.ensure(topic, self.spec)?
+            admin.ensure(topic, self.spec)?
         } else {
-            self.admin.ensure_any(topic, self.spec)?
+            admin.ensure_any(topic, self.spec)?
         };
         self.topics.write().insert(topic.to_owned(), count);
         Ok(count)
@@ -161,6 +182,9 @@ impl Sink for KafkaSink {
         value: &[u8],
         parcel: Arc<Parcel>,
     ) -> Result<(), FeedError> {
+        if self.term.is_over() {
+            return Err(FeedError::new("CDC:ErrNotOwner", "this capture is not a owner"));
+        }
         match &*self.producer.read() {
             Some(producer) => Ok(producer.send(topic, partition, key, value, parcel)?),
             None => Err(FeedError::new("CDC:ErrKafkaProducerClosed", "kafka producer closed")),

@@ -62,10 +62,8 @@ impl StatusQueue {
             };
             tokio::time::sleep(GATHER).await;
             let batch = self.next_batch();
-            let outcome = match batch.is_empty() {
-                true => Ok(()),
-                false => write(batch.iter().map(|waiting| waiting.pair.clone()).collect()).await,
-            };
+            let pairs: Vec<Pair> = batch.iter().map(|waiting| waiting.pair.clone()).collect();
+            let outcome = if pairs.is_empty() { Ok(()) } else { write(pairs).await };
             for waiting in batch {
                 // Who has gone does not want to know.
                 let _ = waiting.done.send(outcome.clone());
@@ -115,7 +113,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn many_values_are_written_in_few_transactions_and_none_is_lost() {
         let (queue, store) = (Arc::new(StatusQueue::default()), Arc::new(Store::default()));
         let tasks: Vec<_> = (0..1000)
@@ -135,7 +133,7 @@ mod tests {
         assert!(store.1.len() <= 20 && store.1.iter().all(|size| *size <= BATCH), "{:?}", store.1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_key_that_waits_twice_ends_with_the_later_value_and_failures_are_told() {
         let (queue, store) = (StatusQueue::default(), Store::default());
         let put = |key: &str, value: &'static str| {
@@ -148,7 +146,7 @@ mod tests {
         assert!(put("b", "4").await.is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_writer_that_goes_away_leaves_nobody_waiting() {
         let (queue, store) = (Arc::new(StatusQueue::default()), Arc::new(Store::default()));
         let gone = {

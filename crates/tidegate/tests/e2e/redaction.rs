@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -14,6 +17,8 @@ use crate::why::{OpenTransaction, record_key, store, table_id, wait_reason};
 
 /// How long the server may take to have an owner.
 const ELECTION: Duration = Duration::from_secs(30);
+/// Largest message of a topic, bytes: below the rows that are written.
+const TOPIC_LIMIT: &str = "2000";
 /// Handle of the row that another transaction holds.
 const LOCKED: i64 = 7_700_112_233;
 
@@ -46,13 +51,23 @@ async fn server(ports: Ports, folder: &Path, log: &Path) -> Child {
     child
 }
 
+/// Makes a topic that takes small messages only. Its own limit counts, whatever a changefeed is told.
+async fn small_topic(ports: Ports, name: &str) {
+    let broker = format!("127.0.0.1:{}", ports.kafka);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", broker).create().expect("a client");
+    let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", TOPIC_LIMIT);
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await.expect("an answer");
+    assert_eq!(made, [Ok(name.to_owned())]);
+}
+
 /// Makes a changefeed fail at a row that is too large, and returns what its error says of the row.
 async fn error_of(api: &Api, stack: &Stack, name: &str) -> String {
     let planted = format!("planted-{name}");
     let mut client = stack.sql().await;
     let start_ts = api.now().await;
-    // Larger than the topic takes, whatever the changefeed is told: the topic's own limit counts.
-    let value = format!("value-{planted}").repeat(80_000);
+    let value = format!("value-{planted}").repeat(400);
+    small_topic(stack.ports, name).await;
     client.query(&format!("INSERT INTO test.t VALUES ('{planted}', '{value}')")).await.expect("inserted");
     let body = json!({"changefeed_id": name, "sink_uri": api.sink(name), "start_ts": start_ts});
     api.post("/api/v2/changefeeds", &body).await.ok();

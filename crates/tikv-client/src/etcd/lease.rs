@@ -1,5 +1,7 @@
 //! Leases: keys that vanish with their owner.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -118,8 +120,44 @@ impl EtcdClient {
     /// Renews a lease in the background until the handle is dropped. The lease is not revoked then.
     pub fn keep_alive(&self, lease: Lease) -> KeepAlive {
         let lost = CancellationToken::new();
-        let task = tokio::spawn(renew(self.clone(), lease, lost.clone()));
-        KeepAlive { lease, lost, _task: AbortOnDropHandle::new(task) }
+        let validity = Validity::new(safe_life(lease.ttl));
+        let task = tokio::spawn(renew(self.clone(), lease, validity.clone(), lost.clone()));
+        KeepAlive { lease, validity, lost, _task: AbortOnDropHandle::new(task) }
+    }
+}
+
+/// Until when a lease may be relied on. Asking is cheap, and right also in a process that was stopped for a while, before
+/// anything has told it so.
+#[derive(Debug, Clone)]
+pub struct Validity {
+    /// What the time below counts from.
+    base: Instant,
+    /// Milliseconds.
+    until: Arc<AtomicU64>,
+}
+
+impl Validity {
+    /// Valid for so long from now on.
+    fn new(life: Duration) -> Self {
+        let validity = Self { base: Instant::now(), until: Arc::default() };
+        validity.extend(validity.base + life);
+        validity
+    }
+
+    /// Valid until then.
+    fn extend(&self, until: Instant) {
+        let millis = until.saturating_duration_since(self.base).as_millis();
+        self.until.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// Not valid any more.
+    fn end(&self) {
+        self.until.store(0, Ordering::Release);
+    }
+
+    /// Whether the time is over.
+    pub fn is_over(&self) -> bool {
+        self.base.elapsed().as_millis() >= u128::from(self.until.load(Ordering::Acquire))
     }
 }
 
@@ -127,6 +165,7 @@ impl EtcdClient {
 #[derive(Debug)]
 pub struct KeepAlive {
     lease: Lease,
+    validity: Validity,
     lost: CancellationToken,
     _task: AbortOnDropHandle<()>,
 }
@@ -143,6 +182,11 @@ impl KeepAlive {
         self.lost.cancelled().await;
     }
 
+    /// Until when the lease may be relied on.
+    pub fn validity(&self) -> Validity {
+        self.validity.clone()
+    }
+
     /// Whether the lease is lost.
     pub fn is_lost(&self) -> bool {
         self.lost.is_cancelled()
@@ -155,13 +199,14 @@ impl KeepAlive {
 }
 
 /// Renews a lease over one stream after the other, until it is lost.
-async fn renew(client: EtcdClient, lease: Lease, lost: CancellationToken) {
+async fn renew(client: EtcdClient, lease: Lease, validity: Validity, lost: CancellationToken) {
     let mut alive_until = Instant::now() + safe_life(lease.ttl);
     let _announce = lost.clone().drop_guard();
     while Instant::now() < alive_until {
         let left = alive_until.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(left, renew_on_stream(&client, lease, &mut alive_until)).await {
+        match tokio::time::timeout(left, renew_on_stream(&client, lease, &validity, &mut alive_until)).await {
             Ok(StreamEnd::Lost) => {
+                validity.end();
                 tracing::warn!(lease = lease.id, "lease is gone");
                 return;
             }
@@ -188,7 +233,12 @@ enum StreamEnd {
 }
 
 /// Renews a lease on one stream.
-async fn renew_on_stream(client: &EtcdClient, lease: Lease, alive_until: &mut Instant) -> StreamEnd {
+async fn renew_on_stream(
+    client: &EtcdClient,
+    lease: Lease,
+    validity: &Validity,
+    alive_until: &mut Instant,
+) -> StreamEnd {
     let Ok((index, endpoint, channel)) = client.channel() else { return StreamEnd::Broken };
     let (requests, outbound) = mpsc::channel(1);
     let timeout = RENEWAL_TIMEOUT.min(lease.ttl / RENEWALS_PER_TTL);
@@ -211,7 +261,10 @@ async fn renew_on_stream(client: &EtcdClient, lease: Lease, alive_until: &mut In
     loop {
         match tokio::time::timeout(timeout, stream.message()).await {
             Ok(Ok(Some(answer))) if answer.ttl <= 0 => return StreamEnd::Lost,
-            Ok(Ok(Some(answer))) => *alive_until = asked + safe_life(seconds_of(answer.ttl)),
+            Ok(Ok(Some(answer))) => {
+                *alive_until = asked + safe_life(seconds_of(answer.ttl));
+                validity.extend(*alive_until);
+            }
             _ => break,
         }
         tokio::time::sleep(lease.ttl / RENEWALS_PER_TTL).await;

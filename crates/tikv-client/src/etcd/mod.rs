@@ -19,7 +19,7 @@ use crate::error::{Error, Result, is_transient_code};
 use crate::keys;
 use crate::security::Security;
 
-pub use lease::{KeepAlive, Lease, LeaseState};
+pub use lease::{KeepAlive, Lease, LeaseState, Validity};
 pub use operation::{Comparison, Operation, OperationResult, Range, Txn, TxnResult};
 pub use pb::KeyValue;
 pub use watch::{EventKind, WatchBatch, WatchEvent, WatchOptions, Watcher};
