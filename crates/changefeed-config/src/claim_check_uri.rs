@@ -126,14 +126,23 @@ fn flag(key: &str, text: &str) -> Result<bool, ConfigError> {
 /// The parameters of an S3 URI as they are written.
 #[derive(Default)]
 struct Parameters {
+    /// `access-key`.
     access_key: Option<String>,
+    /// `secret-access-key`.
     secret_access_key: Option<String>,
+    /// `session-token`.
     session_token: Option<String>,
+    /// `endpoint`.
     endpoint: Option<String>,
+    /// `region`.
     region: Option<String>,
+    /// `force-path-style`.
     force_path_style: Option<bool>,
+    /// `provider`, in lower case.
     provider: Option<String>,
+    /// `sse`.
     sse: Option<String>,
+    /// `sse-kms-key-id`.
     sse_kms_key_id: Option<String>,
 }
 
