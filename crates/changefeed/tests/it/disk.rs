@@ -101,7 +101,7 @@ async fn a_disk_that_refuses_rows_is_a_warning_and_nothing_is_lost() {
         last = cluster.put_rows(&table, &rows).await;
     }
     wait_state(&owner, "feed", State::Warning).await;
-    let error = owner.get("feed").expect("known").info.error.expect("an error");
+    let error = owner.get("feed").expect("known").info.error.clone().expect("an error");
     assert_eq!(error.code, "CDC:ErrSorterDiskError");
     assert!(error.message.contains("sorter/feed"), "{}", error.message);
     let why = owner.why("feed").await.expect("known");

@@ -25,7 +25,7 @@ async fn a_paused_changefeed_is_given_up_after_the_gc_ttl() {
     // The safepoint is looked at whenever the set of changefeeds changes.
     let error = loop {
         let view = owner.get("paused").expect("known");
-        match view.info.error {
+        match view.info.error.clone() {
             Some(error) => break error,
             None => assert!(began.elapsed() < DEADLINE, "state {:?}", view.info.state),
         }
