@@ -100,7 +100,7 @@ async fn planted_rows_are_shown_marked_and_hidden_as_the_mode_says() {
     assert!(shown.contains("planted-off"), "without redaction the row is named: {shown}");
     assert_eq!(mode("marker").await.ok(), json!({"previous_mode": "OFF", "current_mode": "MARKER"}));
     let shown = error_of(&api, &stack, "marker").await;
-    assert!(shown.contains("‹planted-marker›"), "{shown}");
+    assert!(shown.contains("handle ‹('planted-marker')›"), "{shown}");
     assert_eq!(mode("ON").await.ok(), json!({"previous_mode": "MARKER", "current_mode": "ON"}));
     assert_eq!(mode("on").await.ok(), json!({"previous_mode": "ON", "current_mode": "ON"}));
     let before = std::fs::metadata(&log).expect("a log").len();
