@@ -25,6 +25,7 @@ use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
+use crate::sink::let_go;
 use crate::tables::{TableLists, list_tables, physical_ids};
 use crate::why::Why;
 
@@ -346,7 +347,12 @@ impl Owner {
         };
         let opened = tokio::task::spawn_blocking(storage).await;
         opened.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))??;
-        let check = move || TopicAdmin::new(&config)?.ensure(&topic, spec).map(|_| ());
+        let check = move || {
+            let admin = TopicAdmin::new(&config)?;
+            let ensured = admin.ensure(&topic, spec).map(|_| ());
+            let_go(admin);
+            ensured
+        };
         let outcome = tokio::task::spawn_blocking(check).await;
         let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;
         outcome.map_err(|error| {

@@ -204,9 +204,8 @@ impl Chaos {
                 let told = expected.there == Some(true);
                 assert!(!told || *stopped == paused, "{id}: {expected:?}, stored {info}");
             }
-            if expected.there.is_none() && found.is_some() {
+            if let (None, Some((_, info))) = (expected.there, found) {
                 // Created, though nobody said so.
-                let info = &found.expect("found").1;
                 expected.start_ts = info["start-ts"].as_u64().expect("a start ts");
             }
             expected.there = Some(found.is_some());
