@@ -24,6 +24,7 @@ use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
+use crate::sink::let_go;
 use crate::table_checks::check_tables;
 use crate::tables::{TableLists, list_tables, physical_ids};
 use crate::why::Why;
@@ -362,7 +363,12 @@ impl Owner {
         if let Some(claim_checks) = plan.claim_check().await? {
             claim_checks.prove().await?;
         }
-        let check = move || TopicAdmin::new(&config)?.ensure(&topic, spec).map(|_| ());
+        let check = move || {
+            let admin = TopicAdmin::new(&config)?;
+            let ensured = admin.ensure(&topic, spec).map(|_| ());
+            let_go(admin);
+            ensured
+        };
         let outcome = tokio::task::spawn_blocking(check).await;
         let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;
         outcome.map_err(|error| {

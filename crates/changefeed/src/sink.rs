@@ -71,6 +71,15 @@ pub(crate) trait Sink: Send + Sync + 'static {
     }
 }
 
+/// Ends a Kafka client in the background. It has threads that look up only every 100 ms: nobody who asked for a pause or
+/// a changefeed needs to wait for them.
+pub(crate) fn let_go<T: Send + 'static>(client: T) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(client))),
+        Err(_) => drop(client),
+    }
+}
+
 /// Kafka.
 pub(crate) struct KafkaSink {
     /// The producer; taken when the sink closes.
@@ -110,6 +119,7 @@ impl KafkaSink {
             config.max_message_bytes = limit;
         }
         let limit = config.max_message_bytes;
+        let_go(admin);
         let producer = Producer::new(&config, move || signal.poke())?;
         let sink = Self {
             brokers: config.brokers.clone(),
@@ -225,7 +235,8 @@ impl Sink for KafkaSink {
     fn close(&self) {
         let producer = self.producer.write().take();
         if let Some(producer) = producer {
-            producer.close();
+            producer.settle();
+            let_go(producer);
         }
     }
 
@@ -233,6 +244,7 @@ impl Sink for KafkaSink {
         let producer = self.producer.write().take();
         if let Some(producer) = producer {
             producer.abandon();
+            let_go(producer);
         }
     }
 }

@@ -214,12 +214,17 @@ impl<A: Acknowledge> Producer<A> {
     }
 
     /// Drops what is not on its way to a broker yet. For a process that may not write any more, because another does.
-    pub fn abandon(self) {
+    pub fn abandon(&self) {
         self.inner.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
     }
 
     /// Waits a short, bounded time for messages in flight, then drops the rest. Blocks.
     pub fn close(self) {
+        self.settle();
+    }
+
+    /// The same, before the producer is closed: nothing is sent any more. Blocks.
+    pub fn settle(&self) {
         if let Err(error) = self.inner.flush(CLOSE_TIMEOUT) {
             debug!(%error, "messages were still in flight when the producer closed");
             self.inner.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
