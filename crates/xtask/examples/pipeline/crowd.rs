@@ -88,7 +88,14 @@ pub(crate) fn run(args: &CrowdArgs) -> Result<(), Failure> {
     let port = stack.port(CAPTURE_PORT);
     let capture = Capture::start(&Kind::Tidegate, stack.port(PD_PORT), port, folder.path())?;
     let bench = Bench { args, stack, capture };
+    let before = bench.capture.usage()?.rss;
     bench.create_all()?;
+    let grown = bench.capture.usage()?.rss.saturating_sub(before);
+    println!(
+        "memory (RSS) grown by {:.0} MiB: {} bytes per table, its schema included",
+        grown as f64 / MIB,
+        grown / (args.tables / args.changefeeds * args.changefeeds)
+    );
     bench.measure("idle")?;
     bench.under_load()?;
     println!("all changefeeds are normal and every row has arrived");
