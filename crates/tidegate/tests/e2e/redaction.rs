@@ -107,7 +107,9 @@ async fn planted_rows_are_shown_marked_and_hidden_as_the_mode_says() {
     let hidden = error_of(&api, &stack, "hidden").await;
     assert!(hidden.contains("handle ?"), "{hidden}");
     // An open transaction is named in answers and log by its keys.
-    api.create("held", &api.sink("held"), 0).await;
+    let config = json!({"filter": {"rules": ["test.held"]}});
+    let body = json!({"changefeed_id": "held", "sink_uri": api.sink("held"), "replica_config": config});
+    api.post("/api/v2/changefeeds", &body).await.ok();
     let key = record_key(table_id(&api, "held").await, LOCKED);
     let hex: String = key.iter().map(|byte| format!("{byte:02X}")).collect();
     let open = OpenTransaction::begin(store(ports).await, key).await;
