@@ -22,7 +22,7 @@ pub struct TikvConfig {
     pub data_dir: PathBuf,
     /// Regions larger than this, in bytes, are split. Default 144 MiB, as in TiKV.
     pub region_split_size: u64,
-    /// Pace of resolved timestamps of change feeds. Default 20 ms.
+    /// Pace of resolved timestamps of change feeds, slower with thousands of subscriptions. Default 20 ms.
     pub resolved_ts_interval: Duration,
     /// Block cache of the engine, in bytes. Default 32 MiB.
     pub cache_bytes: u64,

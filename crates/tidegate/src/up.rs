@@ -31,7 +31,7 @@ pub(crate) struct UpArgs {
     /// Approximate size of a region at which it is split, bytes.
     #[arg(long)]
     region_split_size: Option<u64>,
-    /// How often the store sends resolved timestamps, milliseconds.
+    /// How often the store sends resolved timestamps, milliseconds; up to a second with 100,000 tables.
     #[arg(long)]
     resolved_ts_interval_ms: Option<u64>,
     /// Time zone in which the capture writes TIMESTAMP values.

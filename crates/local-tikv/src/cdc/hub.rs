@@ -247,8 +247,9 @@ impl Hub {
     }
 
     /// Sends resolved timestamps: `ts`, or less where a change is unresolved. `ts` must come from PD, must have
-    /// been made known to one-phase commits, and both before this call.
-    pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) {
+    /// been made known to one-phase commits, and both before this call. Returns how many subscriptions were told.
+    pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) -> usize {
+        let mut told = 0;
         let mut batches: HashMap<Audience, (Arc<Connection>, Vec<u64>)> = HashMap::new();
         let regions = self.regions.lock();
         for (region_id, subscriptions) in regions.iter() {
@@ -264,6 +265,7 @@ impl Hub {
                 if bound <= before {
                     continue;
                 }
+                told += 1;
                 let connection = &subscription.connection;
                 if !connection.batches_resolved {
                     connection.sink.push_resolved_event(subscription.event(EventBody::ResolvedTs(bound)));
@@ -282,6 +284,7 @@ impl Hub {
             connection.sink.push_resolved(ResolvedTs { regions, ts, request_id });
         }
         drop(regions);
+        told
     }
 }
 

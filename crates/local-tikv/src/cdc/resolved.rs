@@ -1,14 +1,26 @@
-//! The clock of change feeds: resolved timestamps at a fixed pace, while somebody listens.
+//! The clock of change feeds: resolved timestamps at a pace that the number of listeners allows, while there are any.
 
 use crate::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// Resolved timestamps of one second, over all subscriptions: with more subscriptions the pace gets slower, so that
+/// store and captures do not spend a core on tables on which nothing happens.
+const PER_SECOND: u32 = 100_000;
+/// The pace gets no slower than this: TiKV's own in most versions.
+const SLOWEST: Duration = Duration::from_secs(1);
+
+/// The pause after so many subscriptions were told.
+fn pause(interval: Duration, told: usize) -> Duration {
+    let told = u32::try_from(told).unwrap_or(u32::MAX);
+    let fair = Duration::from_secs(1).saturating_mul(told) / PER_SECOND;
+    interval.max(fair.min(SLOWEST))
+}
+
 /// Sends resolved timestamps until cancelled. Without subscriptions it sleeps.
 pub(crate) async fn publish_resolved_ts(store: Arc<Store>, interval: Duration, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut next = tokio::time::Instant::now();
     let mut pd_failed = false;
     loop {
         if store.hub.is_empty() {
@@ -19,14 +31,16 @@ pub(crate) async fn publish_resolved_ts(store: Arc<Store>, interval: Duration, s
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep_until(next) => {}
         }
+        let begun = tokio::time::Instant::now();
+        let mut told = 0;
         match store.placement.timestamp().await {
             Ok(ts) => {
                 pd_failed = false;
                 // From here on a one-phase commit is later than `ts`, or announced in the lock table.
                 store.max_ts.update(ts);
-                store.hub.publish_resolved(ts, &store.locks);
+                told = store.hub.publish_resolved(ts, &store.locks);
             }
             Err(error) => {
                 if !pd_failed {
@@ -35,5 +49,21 @@ pub(crate) async fn publish_resolved_ts(store: Arc<Store>, interval: Duration, s
                 pd_failed = true;
             }
         }
+        next = begun + pause(interval, told);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_kept_for_few_subscriptions_and_slows_down_for_many() {
+        let interval = Duration::from_millis(20);
+        assert_eq!(pause(interval, 0), interval);
+        assert_eq!(pause(interval, 2_000), interval);
+        assert_eq!(pause(interval, 50_000), Duration::from_millis(500));
+        assert_eq!(pause(interval, 10_000_000), SLOWEST);
+        assert_eq!(pause(Duration::from_secs(5), 50_000), Duration::from_secs(5));
     }
 }
