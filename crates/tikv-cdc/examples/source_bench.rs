@@ -131,9 +131,10 @@ fn memory() -> Result<usize, Failure> {
     Ok(kib.parse::<usize>()? << 10)
 }
 
-/// A client of a cluster.
+/// A client of a cluster. With one stream to the store, which plays its script once all regions are registered on it.
 fn client(cluster: Arc<StoreCluster>, scans: usize) -> CdcClient {
-    let config = CdcConfig { scans_per_stream: scans, ..CdcConfig::default() };
+    let config =
+        CdcConfig { scans_per_stream: scans, regions_per_stream: usize::MAX, ..CdcConfig::default() };
     CdcClient::new(cluster, config, MemoryQuota::new(QUOTA), CdcMetrics::default())
 }
 

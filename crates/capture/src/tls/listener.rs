@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::Listener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +22,10 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const MAX_HANDSHAKES: usize = 256;
 /// Connections that may wait to be taken up.
 const QUEUE: usize = 64;
+/// Longest time in which a caller who is not let in can read why.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes of its request that are read over meanwhile.
+const REFUSAL_BYTES: u64 = 64 << 10;
 /// Pause after a failed accept (out of file descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -66,13 +71,28 @@ async fn accept(
         tokio::spawn(async move {
             let _place = place;
             let acceptor = TlsAcceptor::from(files.current());
-            match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+            match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream).into_fallible()).await {
                 // The API has ended if nobody takes it.
                 Ok(Ok(stream)) => drop(ready.send((stream, peer)).await),
-                Ok(Err(error)) => debug!(%peer, %error, "a caller was not let in"),
+                Ok(Err((error, stream))) => {
+                    debug!(%peer, %error, "a caller was not let in");
+                    refuse(stream).await;
+                }
                 Err(_) => debug!(%peer, "a caller did not finish the handshake"),
             }
         });
+    }
+}
+
+/// Closes a connection on which an alert was sent. The caller may have sent its request already: closing with that
+/// unread would reset the connection, and the caller would not learn why.
+async fn refuse(mut stream: TcpStream) {
+    let drain = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(REFUSAL_BYTES), &mut tokio::io::sink()).await
+    };
+    if let Ok(Err(error)) = tokio::time::timeout(REFUSAL_LIMIT, drain).await {
+        debug!(%error, "a caller who was not let in is gone");
     }
 }
 
