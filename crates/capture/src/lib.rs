@@ -15,4 +15,4 @@ mod users;
 pub use config::{BuildInfo, CaptureConfig, SetLogLevel};
 pub use error::StartError;
 pub use server::{Running, start};
-pub use tls::{Access, TlsError, http_client, scheme};
+pub use tls::{Access, TlsError, http_client, refusal, scheme};

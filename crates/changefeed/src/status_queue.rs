@@ -149,10 +149,15 @@ mod tests {
     #[tokio::test]
     async fn a_writer_that_goes_away_leaves_nobody_waiting() {
         let (queue, store) = (Arc::new(StatusQueue::default()), Arc::new(Store::default()));
+        let begun = Arc::new(tokio::sync::Notify::new());
         let gone = {
-            let queue = Arc::clone(&queue);
+            let (queue, begun) = (Arc::clone(&queue), Arc::clone(&begun));
             tokio::spawn(async move {
-                queue.put(("a".to_owned(), Bytes::new()), |_| std::future::pending()).await
+                let write = |_| {
+                    begun.notify_one();
+                    std::future::pending()
+                };
+                queue.put(("a".to_owned(), Bytes::new()), write).await
             })
         };
         tokio::task::yield_now().await;
@@ -162,7 +167,7 @@ mod tests {
                 queue.put(("b".to_owned(), Bytes::new()), |batch| store.write(batch)).await
             })
         };
-        tokio::time::sleep(GATHER * 3).await;
+        begun.notified().await;
         gone.abort();
         other.await.expect("a task").expect("written");
         assert!(store.0.lock().0.contains_key("b"));

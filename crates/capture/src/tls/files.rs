@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tracing::{info, warn};
 
 use super::callers::Callers;
@@ -58,35 +58,54 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
+/// The certificates of the authority.
+fn authorities(paths: &Paths) -> Result<RootCertStore, TlsError> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(&paths.ca)? {
+        authorities
+            .add(certificate)
+            .map_err(|error| TlsError::File { path: paths.ca.clone(), reason: error.to_string() })?;
+    }
+    Ok(authorities)
+}
+
+/// The key of the certificate.
+fn key(paths: &Paths) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(&paths.key)
+        .map_err(|error| TlsError::File { path: paths.key.clone(), reason: error.to_string() })
+}
+
+/// The settings of a caller with these files.
+pub(super) fn client_settings(paths: &Paths) -> Result<ClientConfig, TlsError> {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Settings)?
+        .with_root_certificates(authorities(paths)?)
+        .with_client_auth_cert(certificates(&paths.cert)?, key(paths)?)
+        .map_err(|error| TlsError::File { path: paths.cert.clone(), reason: error.to_string() })
+}
+
 /// The settings of TLS that the files and the rules for callers amount to.
 pub(super) fn load(paths: &Paths, access: &Access) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = certificates(&paths.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&paths.key)
-        .map_err(|error| TlsError::File { path: paths.key.clone(), reason: error.to_string() })?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Settings)?;
     let builder = if access.asks_for_certificates() {
-        let mut authorities = RootCertStore::empty();
-        for certificate in certificates(&paths.ca)? {
-            authorities
-                .add(certificate)
-                .map_err(|error| TlsError::File { path: paths.ca.clone(), reason: error.to_string() })?;
-        }
         let mut allowed = access.cert_allowed_cn.clone();
         if !allowed.is_empty() {
             // Captures forward requests to each other with the certificate that they serve with.
             allowed.extend(chain.first().and_then(|own| common_name(own)));
         }
-        let callers = Callers::new(authorities, provider, allowed.into())
+        let callers = Callers::new(authorities(paths)?, provider, allowed.into())
             .map_err(|error| TlsError::File { path: paths.ca.clone(), reason: error.to_string() })?;
         builder.with_client_cert_verifier(Arc::new(callers))
     } else {
         builder.with_no_client_auth()
     };
     let mut config = builder
-        .with_single_cert(chain, key)
+        .with_single_cert(chain, key(paths)?)
         .map_err(|error| TlsError::File { path: paths.cert.clone(), reason: error.to_string() })?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(config)

@@ -5,6 +5,7 @@ mod callers;
 mod common_name;
 mod files;
 mod listener;
+mod refusal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 pub(crate) use caller::Caller;
 pub use caller::http_client;
 pub(crate) use listener::TlsListener;
+pub use refusal::refusal;
 
 use files::{Files, Paths};
 

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use tikv_client::Security;
 
 use super::Connection;
 use crate::failure::Failure;
@@ -13,6 +14,8 @@ const DEFAULT_SERVER: &str = "127.0.0.1:8300";
 pub(crate) struct ApiClient {
     /// Client.
     http: reqwest::Client,
+    /// Certificates.
+    security: Security,
     /// URL of the server without a trailing slash.
     base: String,
     /// Basic authentication.
@@ -29,14 +32,15 @@ impl ApiClient {
             _ => DEFAULT_SERVER.to_owned(),
         };
         let base = with_scheme(&address, capture::scheme(&security));
-        let client = Self { http: capture::http_client(&security)?, base, login: connection.login()? };
+        let http = capture::http_client(&security)?;
+        let client = Self { http, security, base, login: connection.login()? };
         client.call(Method::GET, "/api/v2/status", None).await?;
         Ok(client)
     }
 
     /// A client for a known server.
     pub(crate) fn to(base: String) -> Self {
-        Self { http: reqwest::Client::new(), base, login: None }
+        Self { http: reqwest::Client::new(), security: Security::none(), base, login: None }
     }
 
     /// One request; errors are TiCDC's, or those of the connection in Go's words.
@@ -56,7 +60,10 @@ impl ApiClient {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| connection_error(&verb, &url, &error))?;
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.connection_error(&verb, &url, &error).await),
+        };
         let status = answer.status();
         let text = answer.text().await?;
         if status.is_success() {
@@ -68,6 +75,19 @@ impl ApiClient {
             }
             _ => Err(Failure::new(format!("{url}: {status}: {text}"))),
         }
+    }
+
+    /// A failed connection. The HTTP client does not always know why a server has closed one that had been opened.
+    async fn connection_error(&self, verb: &str, url: &str, error: &reqwest::Error) -> Failure {
+        if !error.is_connect()
+            && let Some(reason) = capture::refusal(&self.security, url).await
+        {
+            return Failure::new(format!(
+                "{verb} \"{url}\": the server refuses the connection: {reason}; check --ca, --cert and --key, and the \
+                 server's cert-allowed-cn"
+            ));
+        }
+        connection_error(verb, url, error)
     }
 
     /// GET.
@@ -105,7 +125,7 @@ fn connection_error(verb: &str, url: &str, error: &reqwest::Error) -> Failure {
 }
 
 /// Address of the owner, found through PD (the deprecated way).
-async fn owner_of(pd: &str, security: tikv_client::Security) -> Result<String, Failure> {
+async fn owner_of(pd: &str, security: Security) -> Result<String, Failure> {
     let endpoints: Vec<String> = pd.split(',').map(str::to_owned).collect();
     let etcd = tikv_client::EtcdClient::new(&endpoints, security)?;
     let captures = etcd.get_prefix("/tidb/cdc/default/__cdc_meta__/capture/").await?;
