@@ -250,12 +250,17 @@ impl Hub {
     /// been made known to one-phase commits, and both before this call. Returns how many subscriptions were told.
     pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) -> usize {
         let mut told = 0;
+        // Connections that have taken in what they got before, with the answer of the moment in which the round begins.
+        let mut ready: HashMap<u64, bool> = HashMap::new();
         let mut batches: HashMap<Audience, (Arc<Connection>, Vec<u64>)> = HashMap::new();
         let regions = self.regions.lock();
         for (region_id, subscriptions) in regions.iter() {
             let mut bound = None;
             for subscription in subscriptions {
-                if subscription.state.load(Ordering::Acquire) != LIVE {
+                let connection = &subscription.connection;
+                if subscription.state.load(Ordering::Acquire) != LIVE
+                    || !*ready.entry(connection.id).or_insert_with(|| connection.sink.takes_resolved())
+                {
                     continue;
                 }
                 let bound = *bound.get_or_insert_with(|| {
@@ -266,7 +271,6 @@ impl Hub {
                     continue;
                 }
                 told += 1;
-                let connection = &subscription.connection;
                 if !connection.batches_resolved {
                     connection.sink.push_resolved_event(subscription.event(EventBody::ResolvedTs(bound)));
                     continue;
@@ -290,4 +294,51 @@ impl Hub {
 
 fn congested(region_id: u64) -> cdcpb::Error {
     cdcpb::Error { congested: Some(Congested { region_id }), ..cdcpb::Error::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Live subscriptions of one connection to one region.
+    fn subscribed(count: u64) -> (Hub, Arc<Connection>) {
+        let connection = Arc::new(Connection {
+            id: 1,
+            sink: Arc::new(Sink::new(1 << 20)),
+            multiplexed: true,
+            batches_resolved: true,
+            scans: Semaphore::new(1),
+        });
+        let region = Arc::new(Region::new(metapb::Region { id: 2, ..metapb::Region::default() }, 0).unwrap());
+        let hub = Hub::default();
+        for request_id in 1..=count {
+            let range = KeyRange { start: Vec::new(), end: Vec::new() };
+            let subscription =
+                Subscription::new(request_id, region.clone(), range, 0, false, connection.clone());
+            subscription.state.store(LIVE, Ordering::Release);
+            hub.add(&Arc::new(subscription)).unwrap();
+        }
+        (hub, connection)
+    }
+
+    /// Everything that waits for the connection: request id and timestamp.
+    async fn drain(connection: &Connection) -> Vec<(u64, u64)> {
+        connection.sink.close();
+        let mut all = Vec::new();
+        while let Some(frame) = std::future::poll_fn(|context| connection.sink.poll_frame(context)).await {
+            all.extend(frame.resolved_ts.map(|resolved| (resolved.request_id, resolved.ts)));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    #[tokio::test]
+    async fn a_round_of_resolved_timestamps_reaches_each_of_very_many_subscriptions_or_none() {
+        let (hub, connection) = subscribed(3_000);
+        assert_eq!(hub.publish_resolved(10, &LockTable::default()), 3_000);
+        // Nobody has read the first round: the second waits for a moment when it is wanted.
+        assert_eq!(hub.publish_resolved(20, &LockTable::default()), 0);
+        let expected: Vec<_> = (1..=3_000).map(|request_id| (request_id, 10)).collect();
+        assert_eq!(drain(&connection).await, expected);
+    }
 }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 const MAX_FRAME_EVENTS: usize = 64;
 /// A frame is closed once it holds this many bytes; a single larger event makes a frame of its own.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
-/// With so many entries waiting, resolved timestamps are left out: a later one says more.
+/// With so many entries waiting, a round of resolved timestamps is left out: the next one says more.
 const MAX_BACKLOG_FOR_RESOLVED: usize = 256;
 /// Bytes accounted for an event beside its rows.
 const EVENT_OVERHEAD: usize = 64;
@@ -107,26 +107,27 @@ impl Sink {
         }
     }
 
-    /// Queues a resolved timestamp, unless so much is waiting that it would be stale on arrival.
-    pub(crate) fn push_resolved(&self, resolved: ResolvedTs) -> bool {
+    /// Whether a round of resolved timestamps may be queued. It is asked once for a round, which then goes in as a whole:
+    /// were each timestamp taken or not by the length of the queue, chance would decide which of many subscriptions move
+    /// on, and some would hardly ever. So the queue holds at most a round beyond this bound.
+    pub(crate) fn takes_resolved(&self) -> bool {
+        let state = self.state.lock();
+        !state.closed && state.queue.len() < MAX_BACKLOG_FOR_RESOLVED
+    }
+
+    /// Queues a resolved timestamp.
+    pub(crate) fn push_resolved(&self, resolved: ResolvedTs) {
         let mut state = self.state.lock();
-        if state.closed || state.queue.len() >= MAX_BACKLOG_FOR_RESOLVED {
-            return false;
+        if !state.closed {
+            state.queue.push_back(Item::Resolved(resolved));
+            drop(state);
+            self.reader.wake();
         }
-        state.queue.push_back(Item::Resolved(resolved));
-        drop(state);
-        self.reader.wake();
-        true
     }
 
     /// Like [`Self::push_resolved`], for clients that take them one region at a time.
-    pub(crate) fn push_resolved_event(&self, event: Event) -> bool {
-        let mut state = self.state.lock();
-        if state.closed || state.queue.len() >= MAX_BACKLOG_FOR_RESOLVED {
-            return false;
-        }
-        self.put(&mut state, event, 0);
-        true
+    pub(crate) fn push_resolved_event(&self, event: Event) {
+        self.push_control(event);
     }
 
     fn put(&self, state: &mut State, event: Event, bytes: usize) {
@@ -227,7 +228,7 @@ mod tests {
         let sink = Sink::new(1024);
         sink.push_live(event(1), 10, || true).unwrap();
         sink.push_live(event(2), 10, || true).unwrap();
-        assert!(sink.push_resolved(ResolvedTs { ts: 5, ..ResolvedTs::default() }));
+        sink.push_resolved(ResolvedTs { ts: 5, ..ResolvedTs::default() });
         sink.push_control(event(3));
         sink.close();
         assert_eq!(frame(&sink).await.unwrap().events.len(), 2);
