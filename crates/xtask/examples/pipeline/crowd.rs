@@ -78,9 +78,10 @@ struct Bench<'a> {
 
 /// Runs the benchmark.
 pub(crate) fn run(args: &CrowdArgs) -> Result<(), Failure> {
-    if args.changefeeds == 0 || args.tables < args.changefeeds || args.written > args.changefeeds {
+    if args.changefeeds == 0 || args.tables < args.changefeeds || args.written >= args.changefeeds {
         return Err(Failure::check(
-            "there must be a changefeed, a table for each, and none written that is not there",
+            "there must be a table for each changefeed, and one more changefeed than are written to: it is removed and \
+             created again, and rows of the time between are not its",
         ));
     }
     let folder = tempfile::tempdir().map_err(|error| Failure::check(format!("no folder: {error}")))?;
