@@ -64,10 +64,30 @@ struct Region {
     since: Instant,
     /// When its scan was complete.
     initialized: Option<Instant>,
-    /// When its locks were looked at.
-    locks_checked: Option<Instant>,
+    /// When its locks were asked for, and its resolved ts then.
+    locks_checked: Option<(Instant, u64)>,
+    /// What the last answer said.
+    locks_seen: Option<SeenLocks>,
+}
+
+/// Locks of a region, as they were once.
+struct SeenLocks {
+    /// When they were looked at.
+    at: Instant,
+    /// The region's resolved ts before that.
+    resolved_ts: u64,
     /// Transactions that were alive then.
-    live_locks: Vec<LiveLock>,
+    alive: Vec<LiveLock>,
+}
+
+impl SeenLocks {
+    /// Those that still may hold the resolved ts. While it has not moved, that is all of them: a transaction that began
+    /// before the resolved ts holds it as well, if its locks came after it was sent. Once it has moved, those before it
+    /// are gone.
+    fn holding(&self, resolved_ts: u64) -> impl Iterator<Item = &LiveLock> {
+        let moved = resolved_ts != self.resolved_ts;
+        self.alive.iter().filter(move |lock| !moved || lock.start_ts >= resolved_ts)
+    }
 }
 
 /// An error that was handled, for [`SpanReport`].
@@ -188,7 +208,7 @@ impl Span {
                     since: Instant::now(),
                     initialized: None,
                     locks_checked: None,
-                    live_locks: Vec::new(),
+                    locks_seen: None,
                 };
                 state.regions.insert(lock, region);
                 let span = Arc::clone(self);
@@ -324,11 +344,12 @@ impl Span {
             .iter_mut()
             .filter(|(lock, region)| {
                 region.initialized.is_some_and(|at| at <= before)
-                    && region.locks_checked.is_none_or(|at| at <= checked_before)
+                    && region.locks_checked.is_none_or(|(at, _)| at <= checked_before)
                     && locks.resolved_of(**lock).is_some_and(|ts| ts < target)
             })
             .map(|(lock, region)| {
-                region.locks_checked = Some(Instant::now());
+                let resolved_ts = locks.resolved_of(*lock).unwrap_or_default();
+                region.locks_checked = Some((Instant::now(), resolved_ts));
                 (*lock, region.range.clone())
             })
             .collect()
@@ -337,8 +358,10 @@ impl Span {
     /// Remembers which transactions hold locks in a region.
     pub(crate) fn note_live_locks(&self, lock: LockId, mut alive: Vec<LiveLock>) {
         alive.truncate(LIVE_LOCKS_KEPT);
-        if let Some(region) = self.state.lock().regions.get_mut(&lock) {
-            region.live_locks = alive;
+        if let Some(region) = self.state.lock().regions.get_mut(&lock)
+            && let Some((_, resolved_ts)) = region.locks_checked
+        {
+            region.locks_seen = Some(SeenLocks { at: Instant::now(), resolved_ts, alive });
         }
     }
 
@@ -377,6 +400,7 @@ impl Span {
         }
         report.slowest = state.locks.slowest().map(|piece| {
             let region = piece.lock.and_then(|lock| state.regions.get(&lock));
+            let seen = region.and_then(|region| region.locks_seen.as_ref());
             RegionReport {
                 region: piece.region.map(|region| region.id),
                 version: piece.region.map(|region| region.version),
@@ -385,17 +409,9 @@ impl Span {
                 store: region.map(|region| region.route.store_address.clone()),
                 stage: region.map(|region| region.stage),
                 stage_for: region.map(|region| now.saturating_duration_since(region.since)),
-                locks_checked: region
-                    .and_then(|region| region.locks_checked)
-                    .map(|at| now.saturating_duration_since(at)),
-                // A lock holds the resolved ts at or below the start of its transaction: others have gone since.
-                live_locks: region
-                    .map(|region| region.live_locks.iter())
-                    .into_iter()
-                    .flatten()
-                    .filter(|lock| lock.start_ts >= piece.resolved_ts)
-                    .cloned()
-                    .collect(),
+                locks_checked: seen.map(|seen| now.saturating_duration_since(seen.at)),
+                live_locks: seen
+                    .map_or_else(Vec::new, |seen| seen.holding(piece.resolved_ts).cloned().collect()),
             }
         });
         report
