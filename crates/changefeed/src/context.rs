@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use event_sorter::MemoryQuota;
 use jiff::tz::TimeZone;
+use kafka_sink::SharedAdmins;
 use parking_lot::Mutex;
 use tikv_cdc::CdcClient;
 use tikv_client::{PdClient, TikvClient};
@@ -33,6 +34,8 @@ pub struct Context {
     pub(crate) schema: SharedSchema,
     /// Number of changefeeds.
     pub(crate) crowd: Arc<Crowd>,
+    /// Administrative connections to Kafka.
+    pub(crate) admins: Arc<SharedAdmins>,
     /// The time in which this process is the owner: a new one for each time that it is.
     term: Mutex<Term>,
     /// Encoder threads.
@@ -96,6 +99,7 @@ impl Context {
             quota: config.quota,
             schema: SharedSchema::default(),
             crowd: Arc::default(),
+            admins: Arc::default(),
             term: Mutex::default(),
             workers: Arc::new(workers),
             data_dir: config.data_dir,

@@ -40,6 +40,7 @@ mod tables;
 mod tap;
 mod term;
 mod tikv_source;
+mod turns;
 mod validate;
 mod watermark;
 mod why;

@@ -9,7 +9,6 @@ use changefeed_config::{
     validate_changefeed_id,
 };
 use jiff::Timestamp;
-use kafka_sink::TopicAdmin;
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
@@ -24,9 +23,9 @@ use crate::memory::FeedMemory;
 use crate::metadata::Stored;
 use crate::metrics::FeedLabels;
 use crate::run_once::Plan;
-use crate::sink::let_go;
 use crate::table_checks::check_tables;
 use crate::tables::{TableLists, list_tables, physical_ids};
+use crate::turns::Turns;
 use crate::why::Why;
 
 /// How often the GC safepoint is renewed.
@@ -68,8 +67,10 @@ pub struct Owner {
     context: Arc<Context>,
     /// Changefeeds by id.
     feeds: Mutex<BTreeMap<String, Arc<Feed>>>,
-    /// One change of the set at a time.
-    changing: AsyncMutex<()>,
+    /// One change of a changefeed at a time.
+    turns: Turns,
+    /// The safepoint is computed and set by one at a time: an older answer must not replace a newer one.
+    keeping: AsyncMutex<()>,
     /// GC safepoints.
     gc: GcSafepoint,
     /// Ends background work.
@@ -128,7 +129,8 @@ impl Owner {
         let owner = Arc::new(Self {
             context,
             feeds: Mutex::new(feeds),
-            changing: AsyncMutex::new(()),
+            turns: Turns::default(),
+            keeping: AsyncMutex::new(()),
             gc,
             stop: CancellationToken::new(),
         });
@@ -156,7 +158,10 @@ impl Owner {
         ticks.tick().await;
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.keep_safepoint().await,
+                _ = ticks.tick() => {
+                    self.keep_safepoint().await;
+                    self.context.admins.sweep();
+                }
                 () = self.stop.cancelled() => return,
             }
         }
@@ -164,6 +169,7 @@ impl Owner {
 
     /// Renews the safepoint, and fails changefeeds whose versions are gone or that have held others back for too long.
     async fn keep_safepoint(&self) {
+        let _keeping = self.keeping.lock().await;
         let feeds: Vec<_> = self.feeds.lock().values().cloned().collect();
         let held = |feed: Arc<Feed>| feed.holds_versions_at().map(|checkpoint| (feed, checkpoint));
         let blocking: Vec<_> = feeds.into_iter().filter_map(held).collect();
@@ -254,9 +260,9 @@ impl Owner {
 
     /// Creates a changefeed and starts it.
     pub async fn create(&self, request: CreateRequest) -> Result<(String, FeedView), FeedError> {
-        let _one = self.changing.lock().await;
         let id = request.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(new_changefeed_id);
         validate_changefeed_id(&id)?;
+        let _turn = self.turns.wait(&id).await;
         {
             let feeds = self.feeds.lock();
             if feeds.contains_key(&id) {
@@ -339,7 +345,7 @@ impl Owner {
             ));
         }
         check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
-        self.check_sink(&plan, id).await?;
+        self.check_sink(&plan).await?;
         let checkpoint_ts = info.start_ts;
         let status =
             ChangeFeedStatus { checkpoint_ts, min_table_barrier_ts: checkpoint_ts, admin_job_type: 0 };
@@ -357,21 +363,16 @@ impl Owner {
     }
 
     /// Connects to the store of large messages and to Kafka and makes the topic, so that mistakes show at once.
-    async fn check_sink(&self, plan: &Plan, id: &str) -> Result<(), FeedError> {
-        let (config, spec, topic) =
-            (plan.producer(&self.context, id), plan.topic_spec(), plan.kafka.topic.clone());
+    async fn check_sink(&self, plan: &Plan) -> Result<(), FeedError> {
+        let (config, spec, topic) = (plan.admin(&self.context), plan.topic_spec(), plan.kafka.topic.clone());
+        let admins = Arc::clone(&self.context.admins);
         if let Some(claim_checks) = plan.claim_check().await? {
             claim_checks.prove().await?;
         }
-        let check = move || {
-            let admin = TopicAdmin::new(&config)?;
-            let ensured = admin.ensure(&topic, spec).map(|_| ());
-            let_go(admin);
-            ensured
-        };
+        let check = move || admins.get(&config)?.ensure(&topic, spec);
         let outcome = tokio::task::spawn_blocking(check).await;
         let outcome = outcome.map_err(|e| FeedError::new("CDC:ErrNewKafkaSink", e.to_string()))?;
-        outcome.map_err(|error| {
+        outcome.map(|_| ()).map_err(|error| {
             let message = format!("sink uri invalid '%s': [{}]{error}", error.code());
             FeedError::new("CDC:ErrSinkURIInvalid", message)
         })
@@ -379,7 +380,7 @@ impl Owner {
 
     /// Pauses a changefeed.
     pub async fn pause(&self, id: &str) -> Result<(), FeedError> {
-        let _one = self.changing.lock().await;
+        let _turn = self.turns.wait(id).await;
         let feed = self.feed(id)?;
         if !feed.view().info.state.is_running() {
             return Ok(());
@@ -390,7 +391,7 @@ impl Owner {
 
     /// Resumes a changefeed, from another checkpoint if one is given.
     pub async fn resume(&self, id: &str, overwrite_checkpoint_ts: Option<u64>) -> Result<(), FeedError> {
-        let _one = self.changing.lock().await;
+        let _turn = self.turns.wait(id).await;
         let feed = self.feed(id)?;
         let view = feed.view();
         if view.info.state.is_running() {
@@ -421,7 +422,7 @@ impl Owner {
 
     /// Changes a changefeed that does not run.
     pub async fn update(&self, id: &str, request: UpdateRequest) -> Result<FeedView, FeedError> {
-        let _one = self.changing.lock().await;
+        let _turn = self.turns.wait(id).await;
         let feed = self.feed(id)?;
         let view = feed.view();
         if !matches!(view.info.state, State::Stopped | State::Failed) {
@@ -455,7 +456,7 @@ impl Owner {
         let plan = checked_plan(&info)?;
         let schema = self.context.schema.at(&self.context.tikv, view.checkpoint_ts).await?;
         check_tables(&schema, &plan, info.config.force_replicate, &self.context.time_zone)?;
-        self.check_sink(&plan, id).await?;
+        self.check_sink(&plan).await?;
         info.epoch = self.now().await?;
         feed.replace(info, None).await?;
         Ok(feed.view())
@@ -463,7 +464,7 @@ impl Owner {
 
     /// Removes a changefeed; `None` if there was none.
     pub async fn remove(&self, id: &str) -> Result<Option<FeedView>, FeedError> {
-        let _one = self.changing.lock().await;
+        let _turn = self.turns.wait(id).await;
         let Ok(feed) = self.feed(id) else { return Ok(None) };
         feed.stop().await;
         self.context.metadata.remove(id).await?;

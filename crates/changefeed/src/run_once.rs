@@ -29,7 +29,7 @@ use crate::inquiry::QUESTION_QUEUE;
 use crate::metrics::{FeedCounters, FeedLabels};
 use crate::pipeline::{End, Inbound, Pipeline, Report};
 use crate::signal::Signal;
-use crate::sink::{KafkaSink, Sink};
+use crate::sink::{Admins, KafkaSink, Sink};
 use crate::table::Run;
 use crate::term::Term;
 use crate::tikv_source::TikvSource;
@@ -103,6 +103,12 @@ impl Plan {
         let generated =
             format!("TiCDC_producer_{}_{}_{id}", context.advertise_addr, crate::metadata::DEFAULT_KEYSPACE)
                 .replace(['?', ':', ',', '"'], "_");
+        self.producer_named(generated)
+    }
+
+    /// Settings of the administrative connection, which changefeeds with the same destination share.
+    pub(crate) fn admin(&self, context: &Context) -> ProducerConfig {
+        let generated = format!("TiCDC_admin_{}", context.advertise_addr).replace(['?', ':', ',', '"'], "_");
         self.producer_named(generated)
     }
 
@@ -257,7 +263,8 @@ pub(crate) async fn run_once(
     let connect = {
         let (config, spec, signal) = (plan.producer(context, id), plan.topic_spec(), Arc::clone(&signal));
         let (topic, term) = (plan.kafka.topic.clone(), term.clone());
-        move || KafkaSink::connect(config, &topic, spec, signal, term)
+        let admins = Admins::new(&context.admins, plan.admin(context));
+        move || KafkaSink::connect(config, admins, &topic, spec, signal, term)
     };
     note(Phase::Starting(StartStep::Sink));
     let claim_check = plan.claim_check().await?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use kafka_sink::{Health, Producer, ProducerConfig, TopicAdmin, TopicSpec};
-use parking_lot::{Mutex, RwLock};
+use kafka_sink::{Health, Producer, ProducerConfig, SharedAdmins, SinkError, TopicAdmin, TopicSpec};
+use parking_lot::RwLock;
 use tracing::info;
 
 use crate::FeedError;
@@ -80,6 +80,24 @@ pub(crate) fn let_go<T: Send + 'static>(client: T) {
     }
 }
 
+/// The administrative connection of a changefeed's destination, shared with other changefeeds.
+pub(crate) struct Admins {
+    shared: Arc<SharedAdmins>,
+    config: ProducerConfig,
+}
+
+impl Admins {
+    /// Connections with these settings.
+    pub(crate) fn new(shared: &Arc<SharedAdmins>, config: ProducerConfig) -> Self {
+        Self { shared: Arc::clone(shared), config }
+    }
+
+    /// The connection. Blocks.
+    fn get(&self) -> Result<Arc<TopicAdmin>, SinkError> {
+        self.shared.get(&self.config)
+    }
+}
+
 /// Kafka.
 pub(crate) struct KafkaSink {
     /// The producer; taken when the sink closes.
@@ -88,11 +106,8 @@ pub(crate) struct KafkaSink {
     term: Term,
     /// `host:port` of the brokers, joined by commas.
     brokers: String,
-    /// How to connect, for a topic that is not known yet.
-    config: ProducerConfig,
-    /// Administrative connection: only as long as there are other topics than the default one. It has threads and
-    /// sockets of its own, and most changefeeds need it once.
-    admin: Mutex<Option<Arc<TopicAdmin>>>,
+    /// For a topic that is not known yet.
+    admins: Admins,
     /// The topic of the sink URI.
     default_topic: String,
     /// How topics are made. Other topics than the default one that are there take their own partition count.
@@ -107,43 +122,31 @@ impl KafkaSink {
     /// Connects and makes sure that the default topic exists. Blocks.
     pub(crate) fn connect(
         mut config: ProducerConfig,
+        admins: Admins,
         default_topic: &str,
         spec: TopicSpec,
         signal: Arc<Signal>,
         term: Term,
     ) -> Result<(Self, usize), FeedError> {
-        let admin = TopicAdmin::new(&config)?;
+        let admin = admins.get()?;
         let count = admin.ensure(default_topic, spec)?;
         // As in TiCDC the topic's own limit replaces the configured one.
         if let Some(limit) = admin.max_message_bytes(default_topic) {
             config.max_message_bytes = limit;
         }
         let limit = config.max_message_bytes;
-        let_go(admin);
         let producer = Producer::new(&config, move || signal.poke())?;
         let sink = Self {
-            brokers: config.brokers.clone(),
+            brokers: config.brokers,
             producer: RwLock::new(Some(producer)),
             term,
-            config,
-            admin: Mutex::new(None),
+            admins,
             default_topic: default_topic.to_owned(),
             spec,
             topics: RwLock::new(HashMap::from([(default_topic.to_owned(), count)])),
             epoch: AtomicU64::new(0),
         };
         Ok((sink, limit))
-    }
-
-    /// The administrative connection. Blocks if there is none yet.
-    fn admin(&self) -> Result<Arc<TopicAdmin>, FeedError> {
-        let mut admin = self.admin.lock();
-        if let Some(connected) = &*admin {
-            return Ok(Arc::clone(connected));
-        }
-        let connected = Arc::new(TopicAdmin::new(&self.config)?);
-        *admin = Some(Arc::clone(&connected));
-        Ok(connected)
     }
 }
 
@@ -152,7 +155,7 @@ impl Sink for KafkaSink {
         if let Some(count) = self.topics.read().get(topic) {
             return Ok(*count);
         }
-        let admin = self.admin()?;
+        let admin = self.admins.get()?;
         let count = if topic == self.default_topic {
             admin.ensure(topic, self.spec)?
         } else {

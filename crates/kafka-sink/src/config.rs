@@ -68,7 +68,7 @@ pub struct TlsConfig {
 }
 
 /// Everything a producer needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerConfig {
     /// Comma separated `host:port` list, as the sink URI gives it.
     pub brokers: String,
@@ -89,6 +89,11 @@ pub struct ProducerConfig {
 }
 
 impl ProducerConfig {
+    /// The same without what concerns messages only: administrative connections of equal settings do the same.
+    pub(crate) fn without_messages(&self) -> Self {
+        Self { compression: Compression::None, max_message_bytes: 0, ..self.clone() }
+    }
+
     /// Settings shared by producers and administrative clients.
     pub(crate) fn client(&self) -> Result<ClientConfig, SinkError> {
         let mut config = ClientConfig::new();

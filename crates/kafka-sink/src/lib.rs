@@ -9,6 +9,7 @@
 
 mod config;
 mod error;
+mod events;
 mod login;
 mod oauth;
 mod producer;
@@ -19,4 +20,4 @@ pub use error::SinkError;
 pub use login::{HAS_KERBEROS, KerberosConfig, Login, SaslConfig};
 pub use oauth::OauthConfig;
 pub use producer::{Acknowledge, Health, PROBE_TIMEOUT, Producer};
-pub use topic::{Finding, TopicAdmin, TopicSpec, Verdict, is_valid_topic};
+pub use topic::{Finding, SharedAdmins, TopicAdmin, TopicSpec, Verdict, is_valid_topic};

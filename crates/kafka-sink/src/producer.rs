@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig,
+};
 use tracing::{debug, warn};
 
 use crate::config::ProducerConfig;
 use crate::error::SinkError;
+use crate::events::Served;
 use crate::login::Login;
 
 /// How long closing waits for messages that are still in flight.
@@ -24,7 +27,7 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub trait Acknowledge: Send + Sync + 'static {
     /// A message of `bytes` value bytes was acknowledged by the broker, or given up on.
     ///
-    /// Runs on the client's event thread: must not block.
+    /// Runs on a thread that handles the events of several producers: must not block.
     fn acknowledge(&self, bytes: usize, result: Result<(), SinkError>);
 }
 
@@ -42,10 +45,16 @@ pub enum Health {
     },
 }
 
-/// State shared with librdkafka's event thread.
+/// State shared with the threads that handle librdkafka's events.
 struct Shared {
     /// Value bytes that were sent and not acknowledged.
     in_flight_bytes: AtomicUsize,
+    /// Messages of that kind.
+    in_flight: AtomicUsize,
+    /// True when someone waits for the last of them.
+    settling: Mutex<bool>,
+    /// Tells them.
+    settled: Condvar,
     /// Reachability.
     health: Mutex<Health>,
     /// True when the producer can no longer be used (fatal idempotence error).
@@ -67,7 +76,7 @@ struct Context<A> {
 impl<A: Acknowledge> ClientContext for Context<A> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
-    /// Runs on the client's event thread, before a token ends: delivery reports wait as long as the token server takes.
+    /// Runs where events are handled, before a token ends: delivery reports wait as long as the token server takes.
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         match self.login.as_ref().and_then(Login::token) {
             Some(Ok(token)) => Ok(token),
@@ -115,10 +124,32 @@ impl<A: Acknowledge> ProducerContext for Context<A> {
         };
         self.shared.in_flight_bytes.fetch_sub(bytes, Ordering::AcqRel);
         ack.acknowledge(bytes, outcome);
+        self.shared.one_less();
     }
 }
 
 impl Shared {
+    /// A message is no longer in flight.
+    fn one_less(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && *self.settling.lock() {
+            self.settled.notify_all();
+        }
+    }
+
+    /// Waits until nothing is in flight; false if that takes too long.
+    fn wait_settled(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut settling = self.settling.lock();
+        // From here on the last message tells.
+        *settling = true;
+        while self.in_flight.load(Ordering::SeqCst) > 0 {
+            if self.settled.wait_until(&mut settling, deadline).timed_out() {
+                return self.in_flight.load(Ordering::SeqCst) == 0;
+            }
+        }
+        true
+    }
+
     /// A broker has answered.
     fn mark_good(&self) {
         let mut health = self.health.lock();
@@ -132,14 +163,14 @@ impl Shared {
 
 /// A connection to Kafka that sends messages in order.
 pub struct Producer<A: Acknowledge> {
-    /// librdkafka's producer with its event thread.
-    inner: ThreadedProducer<Context<A>>,
-    /// State shared with that thread.
+    /// librdkafka's producer.
+    inner: Arc<Served<Context<A>>>,
+    /// State shared with the threads that handle its events.
     shared: Arc<Shared>,
 }
 
 impl<A: Acknowledge> Producer<A> {
-    /// Creates a producer. `on_health` runs on the client's event thread when [`Self::health`] changes; it must not
+    /// Creates a producer. `on_health` runs where events are handled when [`Self::health`] changes; it must not
     /// block.
     pub fn new(
         config: &ProducerConfig,
@@ -147,16 +178,21 @@ impl<A: Acknowledge> Producer<A> {
     ) -> Result<Self, SinkError> {
         let shared = Arc::new(Shared {
             in_flight_bytes: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            settling: Mutex::new(false),
+            settled: Condvar::new(),
             health: Mutex::new(Health::Good),
             fatal: AtomicBool::new(false),
             on_health: Box::new(on_health),
         });
         let login = config.login.clone();
         let context = Context { login, shared: Arc::clone(&shared), _ack: std::marker::PhantomData };
-        let inner = config
+        let producer: BaseProducer<_> = config
             .producer()?
             .create_with_context(context)
             .map_err(|e| SinkError::InvalidConfig(e.to_string()))?;
+        let inner = Served::new(producer)
+            .map_err(|e| SinkError::InvalidConfig(format!("threads for events of brokers: {e}")))?;
         Ok(Self { inner, shared })
     }
 
@@ -176,8 +212,10 @@ impl<A: Acknowledge> Producer<A> {
             record = record.key(key);
         }
         self.shared.in_flight_bytes.fetch_add(value.len(), Ordering::AcqRel);
-        self.inner.send(record).map_err(|(error, _)| {
+        self.shared.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.inner.producer().send(record).map_err(|(error, _)| {
             self.shared.in_flight_bytes.fetch_sub(value.len(), Ordering::AcqRel);
+            self.shared.one_less();
             SinkError::from_delivery(&error)
         })
     }
@@ -195,7 +233,7 @@ impl<A: Acknowledge> Producer<A> {
     /// Asks the brokers how many partitions `topic` has, so that the client knows all of them before a message goes to a
     /// new one; `None` if none can or may tell. Blocks up to [`PROBE_TIMEOUT`].
     pub fn count_partitions(&self, topic: &str) -> Option<i32> {
-        let metadata = self.inner.client().fetch_metadata(Some(topic), PROBE_TIMEOUT).ok()?;
+        let metadata = self.inner.producer().client().fetch_metadata(Some(topic), PROBE_TIMEOUT).ok()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic)?;
         let count = found.partitions().len();
         i32::try_from(count).ok().filter(|count| *count > 0 && found.error().is_none())
@@ -203,7 +241,7 @@ impl<A: Acknowledge> Producer<A> {
 
     /// Asks the brokers whether they are back, for a producer that has nothing to send. Blocks up to [`PROBE_TIMEOUT`].
     pub fn probe(&self) {
-        if self.inner.client().fetch_metadata(None, PROBE_TIMEOUT).is_ok() {
+        if self.inner.producer().client().fetch_metadata(None, PROBE_TIMEOUT).is_ok() {
             self.shared.mark_good();
         }
     }
@@ -215,7 +253,7 @@ impl<A: Acknowledge> Producer<A> {
 
     /// Drops what is not on its way to a broker yet. For a process that may not write any more, because another does.
     pub fn abandon(&self) {
-        self.inner.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        self.inner.producer().purge(PurgeConfig::default().queue().inflight());
     }
 
     /// Waits a short, bounded time for messages in flight, then drops the rest. Blocks.
@@ -225,9 +263,9 @@ impl<A: Acknowledge> Producer<A> {
 
     /// The same, before the producer is closed: nothing is sent any more. Blocks.
     pub fn settle(&self) {
-        if let Err(error) = self.inner.flush(CLOSE_TIMEOUT) {
-            debug!(%error, "messages were still in flight when the producer closed");
-            self.inner.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        if !self.shared.wait_settled(CLOSE_TIMEOUT) {
+            debug!("messages were still in flight when the producer closed");
+            self.inner.producer().purge(PurgeConfig::default().queue().inflight());
         }
     }
 }

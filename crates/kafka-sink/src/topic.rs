@@ -1,6 +1,7 @@
 //! Topics: look up, create, and read the limits that apply to their messages.
 
 mod preflight;
+mod shared;
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::error::SinkError;
 use crate::login::{HeldToken, Login};
 
 pub use preflight::{Finding, Verdict};
+pub use shared::SharedAdmins;
 
 /// Port of brokers that are named without one.
 const DEFAULT_PORT: u16 = 9092;

@@ -65,6 +65,9 @@ pub(crate) fn encode_boundary(raw: &[u8]) -> Vec<u8> {
     if raw.is_empty() { Vec::new() } else { encode(raw) }
 }
 
+/// Bytes with which all keys of a table begin: `t` and the table id.
+pub(crate) const PREFIX_LEN: usize = 9;
+
 /// A half-open range of raw user keys; an empty `end` is unbounded.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct KeyRange {
@@ -78,6 +81,17 @@ impl KeyRange {
     /// Whether `raw` lies in the range.
     pub(crate) fn contains(&self, raw: &[u8]) -> bool {
         raw >= self.start.as_slice() && (self.end.is_empty() || raw < self.end.as_slice())
+    }
+
+    /// The first bytes of a key, if it has so many.
+    pub(crate) fn prefix_of(raw: &[u8]) -> Option<[u8; PREFIX_LEN]> {
+        raw.first_chunk().copied()
+    }
+
+    /// The first bytes of every key of the range, if these are the same: then both bounds begin with them.
+    pub(crate) fn prefix(&self) -> Option<[u8; PREFIX_LEN]> {
+        let (start, end) = (Self::prefix_of(&self.start)?, Self::prefix_of(&self.end)?);
+        (start == end).then_some(start)
     }
 
     /// The part common to both ranges, or `None` when they do not overlap.

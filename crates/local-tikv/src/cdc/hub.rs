@@ -1,5 +1,6 @@
 //! Subscriptions of change feeds, by region, and the live stream to them.
 
+use super::audience::Audience;
 use super::row::{OldValue, RowChange, is_filtered, row_size};
 use super::sink::{Rejected, Sink};
 use crate::keys::KeyRange;
@@ -96,11 +97,9 @@ impl Subscription {
         self.range.contains(key) && !is_filtered(txn_source, self.filter_loop)
     }
 
-    fn names(&self, connection: &Connection, request_id: u64) -> bool {
-        self.connection.id == connection.id && (!connection.multiplexed || self.request_id == request_id)
-    }
-
-    fn stop(&self, error: Option<cdcpb::Error>) {
+    /// Ends it, once it is not among those of its region any more; `error` is its last event.
+    fn end(&self, error: Option<cdcpb::Error>) {
+        self.region.subscribers.fetch_sub(1, Ordering::AcqRel);
         if self.state.swap(STOPPED, Ordering::AcqRel) == STOPPED {
             return;
         }
@@ -127,12 +126,12 @@ pub(super) fn pack(rows: impl IntoIterator<Item = Row>) -> Vec<(Entries, usize)>
 }
 
 /// Who gets one message of resolved timestamps: connection, request id, timestamp.
-type Audience = (u64, u64, u64);
+type Recipients = (u64, u64, u64);
 
 /// All subscriptions.
 #[derive(Default)]
 pub(crate) struct Hub {
-    regions: Mutex<HashMap<u64, Vec<Arc<Subscription>>>>,
+    regions: Mutex<HashMap<u64, Audience>>,
     /// Told when the first subscription appears.
     pub(super) appeared: Notify,
 }
@@ -146,32 +145,55 @@ impl Hub {
             // What ends a connection first closes it, then removes its subscriptions: this one came too late.
             return Err(Box::default());
         }
-        let of_region = regions.entry(region_id).or_default();
-        if of_region.iter().any(|other| other.names(&subscription.connection, subscription.request_id)) {
+        if !regions.entry(region_id).or_default().add(subscription) {
             return Err(Box::new(cdcpb::Error {
                 duplicate_request: Some(DuplicateRequest { region_id }),
                 ..cdcpb::Error::default()
             }));
         }
-        of_region.push(subscription.clone());
         subscription.region.subscribers.fetch_add(1, Ordering::AcqRel);
         self.appeared.notify_one();
         Ok(())
     }
 
-    /// Ends the subscriptions that `doomed` names; `error` is their last event.
-    pub(crate) fn remove(&self, doomed: impl Fn(&Subscription) -> bool, error: Option<cdcpb::Error>) {
+    /// Ends a subscription, unless that was done; `error` is its last event.
+    pub(crate) fn remove(&self, subscription: &Subscription, error: Option<cdcpb::Error>) {
         let mut regions = self.regions.lock();
-        regions.retain(|_, subscriptions| {
-            subscriptions.retain(|subscription| {
-                if !doomed(subscription) {
-                    return true;
-                }
-                subscription.region.subscribers.fetch_sub(1, Ordering::AcqRel);
-                subscription.stop(error.clone());
-                false
-            });
-            !subscriptions.is_empty()
+        let region_id = subscription.region.id();
+        if let Some(audience) = regions.get_mut(&region_id)
+            && audience.remove(subscription)
+        {
+            if audience.is_empty() {
+                regions.remove(&region_id);
+            }
+            subscription.end(error);
+        }
+    }
+
+    /// Ends what a request of a connection subscribed to: in one region, or in all.
+    pub(crate) fn remove_request(&self, connection: &Connection, request_id: u64, region: Option<u64>) {
+        let found: Vec<Arc<Subscription>> = {
+            let regions = self.regions.lock();
+            let find = |audience: &Audience| audience.find(connection, request_id).cloned();
+            match region {
+                Some(region) => regions.get(&region).and_then(find).into_iter().collect(),
+                None => regions.values().filter_map(find).collect(),
+            }
+        };
+        found.iter().for_each(|subscription| self.remove(subscription, None));
+    }
+
+    /// Ends everything of a connection that is closed.
+    pub(crate) fn remove_connection(&self, sink: &Arc<Sink>) {
+        let mut regions = self.regions.lock();
+        regions.retain(|_, audience| {
+            let of_it = |subscription: &&Arc<Subscription>| Arc::ptr_eq(&subscription.connection.sink, sink);
+            let ended: Vec<Arc<Subscription>> = audience.iter().filter(of_it).cloned().collect();
+            for subscription in ended {
+                audience.remove(&subscription);
+                subscription.end(None);
+            }
+            !audience.is_empty()
         });
     }
 
@@ -181,7 +203,11 @@ impl Hub {
             epoch_not_match: Some(errorpb::EpochNotMatch { current_regions: regions.to_vec() }),
             ..cdcpb::Error::default()
         };
-        self.remove(|subscription| subscription.region.id() == region_id, Some(error));
+        // Under the lock to the end: an error stays the last event.
+        let mut regions = self.regions.lock();
+        if let Some(audience) = regions.remove(&region_id) {
+            audience.iter().for_each(|subscription| subscription.end(Some(error.clone())));
+        }
     }
 
     /// Ends the scan of a subscription, unless that has ended itself: after `initialized`, resolved timestamps flow.
@@ -208,7 +234,7 @@ impl Hub {
         read_old: impl Fn(&RowChange, u64) -> Bytes,
     ) {
         let subscriptions = match self.regions.lock().get(&region_id) {
-            Some(subscriptions) => subscriptions.clone(),
+            Some(audience) => audience.listeners(changes.iter().map(|change| &change.key[..])),
             None => return,
         };
         let mut old_values: Vec<Option<Bytes>> = vec![None; changes.len()];
@@ -241,7 +267,7 @@ impl Hub {
                     Err(Rejected::Ended) => None,
                     Err(Rejected::Full) => Some(congested(subscription.region.id())),
                 };
-            self.remove(|other| std::ptr::eq(other, Arc::as_ptr(subscription)), error);
+            self.remove(subscription, error);
             return;
         }
     }
@@ -252,11 +278,11 @@ impl Hub {
         let mut told = 0;
         // Connections that have taken in what they got before, with the answer of the moment in which the round begins.
         let mut ready: HashMap<u64, bool> = HashMap::new();
-        let mut batches: HashMap<Audience, (Arc<Connection>, Vec<u64>)> = HashMap::new();
+        let mut batches: HashMap<Recipients, (Arc<Connection>, Vec<u64>)> = HashMap::new();
         let regions = self.regions.lock();
-        for (region_id, subscriptions) in regions.iter() {
+        for (region_id, audience) in regions.iter() {
             let mut bound = None;
-            for subscription in subscriptions {
+            for subscription in audience.iter() {
                 let connection = &subscription.connection;
                 if subscription.state.load(Ordering::Acquire) != LIVE
                     || !*ready.entry(connection.id).or_insert_with(|| connection.sink.takes_resolved())

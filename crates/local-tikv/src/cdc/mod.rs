@@ -1,5 +1,6 @@
 //! Change feeds: what was committed since a checkpoint, then every change as it happens.
 
+mod audience;
 mod hub;
 mod register;
 mod resolved;

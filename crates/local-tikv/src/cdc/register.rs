@@ -98,12 +98,8 @@ pub(super) async fn register(
 pub(super) async fn deregister(store: &Arc<Store>, connection: &Arc<Connection>, request: ChangeDataRequest) {
     let (hub, connection) = (store.hub.clone(), connection.clone());
     let task = move || {
-        let is_meant = |subscription: &Subscription| {
-            subscription.connection.id == connection.id
-                && (subscription.request_id == request.request_id || !connection.multiplexed)
-                && (request.region_id == 0 || subscription.region.id() == request.region_id)
-        };
-        hub.remove(is_meant, None);
+        let region = (request.region_id != 0).then_some(request.region_id);
+        hub.remove_request(&connection, request.request_id, region);
     };
     // A store that is shutting down ends all subscriptions.
     let _ = store.committer.run(task).await;
@@ -183,7 +179,7 @@ fn subscribe_now(
     // A second request for a region is wrong whatever its epoch.
     store.hub.add(&subscription)?;
     if let Err(error) = store.regions.check_epoch(&region, request.region_epoch.as_ref()) {
-        store.hub.remove(|other| std::ptr::eq(other, Arc::as_ptr(&subscription)), None);
+        store.hub.remove(&subscription, None);
         let epoch_not_match = error.epoch_not_match;
         return Err(Box::new(cdcpb::Error { epoch_not_match, ..cdcpb::Error::default() }));
     }
@@ -214,7 +210,7 @@ async fn scan(store: Arc<Store>, start: Start, pending: PendingScan) {
             Err(error) => {
                 tracing::error!(%error, region = subscription.region.id(), "an incremental scan failed");
                 let error = not_found(subscription.region.id());
-                store.hub.remove(|other| std::ptr::eq(other, Arc::as_ptr(&subscription)), Some(error));
+                store.hub.remove(&subscription, Some(error));
                 return;
             }
         };

@@ -66,7 +66,7 @@ impl ChangeDataService {
                 () = service.stop.cancelled() => {}
             }
             sink.close();
-            service.store.hub.remove(|subscription| Arc::ptr_eq(&subscription.connection.sink, &sink), None);
+            service.store.hub.remove_connection(&sink);
         });
         stream
     }
