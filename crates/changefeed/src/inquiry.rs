@@ -9,6 +9,7 @@ use tidb_schema::DdlEffect;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::barrier::DdlKey;
+use crate::claim_check::ClaimChecks;
 use crate::ddl_tracker::DDL_JOB_TABLE_ID;
 use crate::pipeline::Pipeline;
 use crate::why::{DdlFacts, RunFacts, SinkFacts, SorterFacts, TableAnswer, TableFacts};
@@ -54,6 +55,7 @@ impl Pipeline {
                 trouble: trouble.map(|trouble| (trouble.reason, trouble.since.map(|at| at.elapsed()))),
                 in_flight_bytes: sink.in_flight_bytes(),
                 in_flight_limit: self.run.in_flight_limit,
+                claim_checks: self.run.settings.claim_check.as_ref().map(ClaimChecks::destination),
             },
             sorter: SorterFacts {
                 memory_bytes: stats.bytes_in_memory,

@@ -92,6 +92,8 @@ pub(crate) struct Position {
     pub(crate) newest_ts: u64,
     /// Age and content of the oldest batch that is not acknowledged.
     pub(crate) waiting: Option<(Duration, Vec<Unacknowledged>)>,
+    /// Large messages that are being stored; what follows them waits.
+    pub(crate) storing: usize,
 }
 
 /// Rows that were taken from the sorter.
@@ -209,6 +211,8 @@ impl TablePipe {
 
     /// Where the table is.
     pub(crate) fn position(&self) -> Position {
+        // An encoder that is at work waits for nothing.
+        let storing = self.encoding.try_lock().map_or(0, |encoding| encoding.encoder.outbox.uploads());
         let progress = self.progress.lock();
         let oldest = progress.oldest();
         Position {
@@ -216,6 +220,7 @@ impl TablePipe {
             sent_ts: progress.sent_ts(),
             newest_ts: self.max_pushed.load(Ordering::Acquire),
             waiting: oldest.map(|batch| (batch.age(), batch.unacknowledged())),
+            storing,
         }
     }
 

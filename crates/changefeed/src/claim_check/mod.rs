@@ -132,6 +132,11 @@ impl ClaimChecks {
         (name, location)
     }
 
+    /// The place of all messages, for people.
+    pub(crate) fn destination(&self) -> String {
+        self.store.location("")
+    }
+
     /// Bytes that are not stored yet.
     pub(crate) fn pending_bytes(&self) -> usize {
         self.pending.load(Ordering::Acquire)

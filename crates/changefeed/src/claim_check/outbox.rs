@@ -48,6 +48,11 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
+    /// Messages that are being stored.
+    pub(crate) fn uploads(&self) -> usize {
+        self.uploads
+    }
+
     /// True if no more rows are to be encoded for now.
     pub(crate) fn is_full(&self) -> bool {
         self.uploads >= MAX_UPLOADS || self.bytes >= MAX_BYTES

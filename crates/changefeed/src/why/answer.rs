@@ -82,6 +82,8 @@ pub enum Reason {
     BrokerUnreachable,
     /// Messages that a partition has not acknowledged.
     Unacknowledged,
+    /// Large messages that are not yet where the claim-checks point to.
+    StoringLargeMessages,
     /// Rows that are ready wait for room in the producer.
     SinkFull,
     /// A DDL that was sent and is not acknowledged.

@@ -269,7 +269,16 @@ fn by_table(why: &mut Why, facts: &Facts, run: &RunFacts, table: &TableFacts) {
     why.ddl = table.ddl.as_ref().map(ddl_answer);
     let name = table.table.to_string();
     let position = &table.position;
-    if let Some(waiting) = &position.waiting {
+    if let (Some(waiting), 1..) = (&position.waiting, position.storing) {
+        (why.stage, why.reason, why.held_for) = (Stage::Sink, Reason::StoringLargeMessages, Some(waiting.0));
+        let place = run.sink.claim_checks.as_deref().unwrap_or_default();
+        why.summary = format!(
+            "{name} waits for the store of large messages: {} are on their way to {place}, the oldest for {}",
+            position.storing,
+            text(waiting.0)
+        );
+        why.frees = "the store takes them".to_owned();
+    } else if let Some(waiting) = &position.waiting {
         let kafka = kafka_answer(run, Some(waiting));
         (why.stage, why.reason, why.held_for) = (Stage::Sink, Reason::Unacknowledged, Some(waiting.0));
         why.summary = format!("{name} waits for kafka{}", waits(&kafka));

@@ -150,6 +150,8 @@ pub(crate) struct SinkFacts {
     pub(crate) in_flight_bytes: usize,
     /// Tables wait while more than this is in flight.
     pub(crate) in_flight_limit: usize,
+    /// Where large messages are stored.
+    pub(crate) claim_checks: Option<String>,
 }
 
 /// The sorter.

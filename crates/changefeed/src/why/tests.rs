@@ -105,7 +105,12 @@ fn running() -> (Facts, RunFacts) {
             table: table(110),
             checkpoint_ts: at(60),
             resolved_ts: at(60),
-            position: Position { allowed_ts: at(60), sent_ts: at(60), newest_ts: at(50), waiting: None },
+            position: Position {
+                allowed_ts: at(60),
+                sent_ts: at(60),
+                newest_ts: at(50),
+                ..Position::default()
+            },
             source: Some(span(region(Some(RegionStage::Live)))),
             ..TableFacts::default()
         }),
@@ -317,6 +322,22 @@ fn unacknowledged_messages_name_topic_and_partition() {
         why.summary
             .contains("partition 2 of topic orders has not acknowledged 30 messages, the oldest for 38.0 s")
     );
+}
+
+#[test]
+fn large_messages_on_their_way_to_their_store_are_told_from_those_that_kafka_has_not_acknowledged() {
+    let (facts, mut run) = running();
+    run.sink.claim_checks = Some("s3://large/p/".to_owned());
+    let position = &mut run.slowest.as_mut().unwrap().position;
+    (position.waiting, position.storing) = (Some((secs(38), vec![open(2, 3)])), 2);
+    let why = answer(facts, run);
+    assert_eq!((kind(&why), why.held_for), ((Stage::Sink, Reason::StoringLargeMessages), Some(secs(38))));
+    assert!(
+        why.summary.contains("2 are on their way to s3://large/p/, the oldest for 38.0 s"),
+        "{}",
+        why.summary
+    );
+    assert!(why.kafka.is_none());
 }
 
 #[test]
