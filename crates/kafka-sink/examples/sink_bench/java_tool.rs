@@ -27,6 +27,7 @@ pub(crate) fn send(
     folder: &Path,
     topic: &str,
     args: &Args,
+    rows: u64,
     codec: &str,
 ) -> Result<Figure, Box<dyn Error>> {
     let path = folder.join("messages.txt");
@@ -38,7 +39,7 @@ pub(crate) fn send(
     }
     file.flush()?;
     let mut command = cluster.installation().tool(CLASS, HEAP);
-    command.args(["--topic", topic, "--num-records", &args.rows.to_string(), "--throughput", "-1"]);
+    command.args(["--topic", topic, "--num-records", &rows.to_string(), "--throughput", "-1"]);
     command.arg("--payload-file").arg(&path).arg("--producer-props");
     command.arg(format!("bootstrap.servers={}", cluster.bootstrap()));
     command.arg(format!("acks={}", if args.acks == -1 { "all".to_owned() } else { args.acks.to_string() }));
@@ -56,7 +57,7 @@ pub(crate) fn send(
     let last = text.lines().rev().find(|line| line.contains("records sent")).unwrap_or_default();
     let rate = last.split(", ").nth(1).and_then(|part| part.split(' ').next()?.parse::<f64>().ok());
     let rate = rate.filter(|rate| *rate > 0.0).ok_or_else(|| format!("no figure in: {text}"))?;
-    Ok(Figure { time: Duration::from_secs_f64(args.rows as f64 / rate), cpu })
+    Ok(Figure { time: Duration::from_secs_f64(rows as f64 / rate), cpu })
 }
 
 /// Time of the processors that ended children used.
