@@ -337,7 +337,7 @@ impl Feed {
         };
         let first = Report { checkpoint_ts, resolved_ts: checkpoint_ts, ..Report::default() };
         let (sender, receiver) = watch::channel(first);
-        let watcher = self.watch(receiver, checkpoint_ts);
+        let watcher = self.watch(receiver, checkpoint_ts, stop);
         let quota = Arc::clone(&self.quota);
         let beginning = Beginning { id: &self.id, info: &info, checkpoint_ts, quota };
         let note = |phase| self.note_phase(phase);
@@ -348,7 +348,12 @@ impl Feed {
     }
 
     /// Follows the reports of a run.
-    async fn watch(&self, mut reports: watch::Receiver<Report>, started_at: u64) {
+    async fn watch(
+        &self,
+        mut reports: watch::Receiver<Report>,
+        started_at: u64,
+        stop: &CancellationToken,
+    ) {
         let labels = FeedLabels::new(&self.id);
         let mut saved = started_at;
         while reports.changed().await.is_ok() {
@@ -372,8 +377,12 @@ impl Feed {
                     Ok(()) => saved = report.checkpoint_ts,
                     Err(error) => warn!(changefeed = %self.id, %error, "cannot save the checkpoint"),
                 }
-                // Reports that come meanwhile are folded into one: etcd sees a bounded rate.
-                tokio::time::sleep(self.context.crowd.pause(SAVE_INTERVAL)).await;
+                // Reports that come meanwhile are folded into one: etcd sees a bounded rate. Who stops the changefeed
+                // does not wait for that.
+                tokio::select! {
+                    () = tokio::time::sleep(self.context.crowd.pause(SAVE_INTERVAL)) => {}
+                    () = stop.cancelled() => {}
+                }
             }
         }
     }
