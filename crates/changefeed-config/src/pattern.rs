@@ -39,37 +39,36 @@ impl Pattern {
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Regex(regex) => regex.is_match(name),
-            Self::Wild(atoms) => {
-                let chars: Vec<char> = name.chars().collect();
-                matches_atoms(atoms, &chars)
-            }
+            Self::Wild(atoms) => matches_atoms(atoms, name),
         }
     }
 }
 
 /// Classic wildcard matching with one backtrack point: linear in practice, quadratic at worst.
-fn matches_atoms(atoms: &[Atom], chars: &[char]) -> bool {
-    let (mut a, mut c) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while c < chars.len() {
+fn matches_atoms(atoms: &[Atom], name: &str) -> bool {
+    let (mut a, mut rest) = (0, name.chars());
+    // Where to go on if what follows the last `*` does not match: the `*` takes one character more.
+    let mut back: Option<(usize, std::str::Chars<'_>)> = None;
+    while let Some(c) = rest.clone().next() {
         let step = match atoms.get(a) {
             Some(Atom::Any) => {
-                back = Some((a, c));
+                back = Some((a, rest.clone()));
                 a += 1;
                 continue;
             }
             Some(Atom::One) => true,
-            Some(Atom::Char(want)) => *want == chars[c],
+            Some(Atom::Char(want)) => *want == c,
             Some(Atom::Class { negated, ranges }) => {
-                ranges.iter().any(|(from, to)| (*from..=*to).contains(&chars[c])) != *negated
+                ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != *negated
             }
             None => false,
         };
         if step {
-            (a, c) = (a + 1, c + 1);
-        } else if let Some((star, at)) = back {
-            (a, c) = (star + 1, at + 1);
-            back = Some((star, at + 1));
+            a += 1;
+            rest.next();
+        } else if let Some((star, at)) = &mut back {
+            at.next();
+            (a, rest) = (*star + 1, at.clone());
         } else {
             return false;
         }

@@ -62,7 +62,12 @@ impl TableFilter {
 
     /// Calls `with` with the name in the case that the rules have.
     fn fold<T>(&self, name: &str, with: impl FnOnce(&str) -> T) -> T {
-        if self.case_sensitive { with(name) } else { with(&name.to_lowercase()) }
+        let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+        if self.case_sensitive || name.bytes().all(is_lower) {
+            with(name)
+        } else {
+            with(&name.to_lowercase())
+        }
     }
 
     /// The last rule that matches the table.

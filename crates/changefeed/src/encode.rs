@@ -21,6 +21,7 @@ use crate::metrics::FeedCounters;
 use crate::progress::Shipment;
 use crate::row_filter::RowFilter;
 use crate::table::Run;
+use crate::tables::is_selected;
 
 /// How a changefeed renders and routes what it sends.
 pub(crate) struct Settings {
@@ -67,10 +68,7 @@ pub(crate) fn unix_ms() -> u64 {
 impl Settings {
     /// True if rows of this version of a table are sent.
     pub(crate) fn wants(&self, version: &TableVersion) -> bool {
-        !version.is_system()
-            && version.info.has_rows()
-            && version.is_eligible(self.force_replicate)
-            && self.tables.matches_table(version.schema_name(), version.table_name())
+        is_selected(version, &self.tables) && version.is_eligible(self.force_replicate)
     }
 
     /// The messages of a DDL, in order; none if the changefeed does not send it.

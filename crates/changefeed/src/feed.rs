@@ -348,12 +348,7 @@ impl Feed {
     }
 
     /// Follows the reports of a run.
-    async fn watch(
-        &self,
-        mut reports: watch::Receiver<Report>,
-        started_at: u64,
-        stop: &CancellationToken,
-    ) {
+    async fn watch(&self, mut reports: watch::Receiver<Report>, started_at: u64, stop: &CancellationToken) {
         let labels = FeedLabels::new(&self.id);
         let mut saved = started_at;
         while reports.changed().await.is_ok() {

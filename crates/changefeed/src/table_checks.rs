@@ -11,6 +11,7 @@ use tidb_schema::{SchemaSnapshot, TableVersion};
 use crate::FeedError;
 use crate::row_filter::RowFilter;
 use crate::run_once::Plan;
+use crate::tables::is_selected;
 
 /// Checks filter expressions, dispatch rules and column selectors against every selected table of a schema.
 ///
@@ -23,11 +24,7 @@ pub(crate) fn check_tables(
     zone: &TimeZone,
 ) -> Result<(), FeedError> {
     let options = Arc::new(CanalOptions { time_zone: zone.clone(), ..CanalOptions::default() });
-    for version in schema.tables() {
-        let (name, table) = (version.schema_name(), version.table_name());
-        if version.is_system() || !version.info.has_rows() || !plan.tables.matches_table(name, table) {
-            continue;
-        }
+    for version in schema.tables_where(|version| is_selected(version, &plan.tables)) {
         if let Some(filter) = RowFilter::of(&version, &plan.events, zone) {
             filter.check()?;
         }

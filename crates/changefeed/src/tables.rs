@@ -1,7 +1,7 @@
 //! Which tables a configuration selects.
 
 use changefeed_config::{ReplicaConfig, TableFilter};
-use tidb_schema::SchemaSnapshot;
+use tidb_schema::{SchemaSnapshot, TableVersion};
 
 use crate::FeedError;
 
@@ -29,17 +29,20 @@ pub struct TableLists {
     pub all: Vec<TableName>,
 }
 
+/// Whether a filter selects a table, and it has rows.
+pub(crate) fn is_selected(version: &TableVersion, filter: &TableFilter) -> bool {
+    version.info.has_rows()
+        && !version.is_system()
+        && filter.matches_table(version.schema_name(), version.table_name())
+}
+
 /// Lists the tables of a schema that the configuration selects, by schema and name.
 pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Result<TableLists, FeedError> {
     let filter = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
     let mut lists = TableLists::default();
-    let mut tables = schema.tables();
+    let mut tables = schema.tables_where(|version| is_selected(version, &filter));
     tables.sort_by(|a, b| (a.schema_name(), a.table_name()).cmp(&(b.schema_name(), b.table_name())));
     for version in tables {
-        let selected = filter.matches_table(version.schema_name(), version.table_name());
-        if !selected || version.is_system() || !version.info.has_rows() {
-            continue;
-        }
         let name = TableName {
             schema: version.schema_name().to_owned(),
             table: version.table_name().to_owned(),
@@ -61,10 +64,8 @@ pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Re
 pub(crate) fn physical_ids(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Result<Vec<i64>, FeedError> {
     let filter = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
     let mut ids = Vec::new();
-    for version in schema.tables() {
-        let selected = filter.matches_table(version.schema_name(), version.table_name());
-        let sent = version.info.has_rows() && version.is_eligible(config.force_replicate);
-        if selected && sent && !version.is_system() {
+    for version in schema.tables_where(|version| is_selected(version, &filter)) {
+        if version.is_eligible(config.force_replicate) {
             ids.extend(version.info.physical_ids());
         }
     }

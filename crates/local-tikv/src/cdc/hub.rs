@@ -125,9 +125,6 @@ pub(super) fn pack(rows: impl IntoIterator<Item = Row>) -> Vec<(Entries, usize)>
     packed
 }
 
-/// Who gets one message of resolved timestamps: connection, request id, timestamp.
-type Recipients = (u64, u64, u64);
-
 /// All subscriptions.
 #[derive(Default)]
 pub(crate) struct Hub {
@@ -275,46 +272,70 @@ impl Hub {
     /// Sends resolved timestamps: `ts`, or less where a change is unresolved. `ts` must come from PD, must have
     /// been made known to one-phase commits, and both before this call. Returns how many subscriptions were told.
     pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) -> usize {
-        let mut told = 0;
-        // Connections that have taken in what they got before, with the answer of the moment in which the round begins.
-        let mut ready: HashMap<u64, bool> = HashMap::new();
-        let mut batches: HashMap<Recipients, (Arc<Connection>, Vec<u64>)> = HashMap::new();
+        // `None` for connections that have not taken in what they got before, when the round begins.
+        let mut rounds: HashMap<u64, Option<Round>> = HashMap::new();
         let regions = self.regions.lock();
         for (region_id, audience) in regions.iter() {
             let mut bound = None;
             for subscription in audience.iter() {
                 let connection = &subscription.connection;
-                if subscription.state.load(Ordering::Acquire) != LIVE
-                    || !*ready.entry(connection.id).or_insert_with(|| connection.sink.takes_resolved())
-                {
+                if subscription.state.load(Ordering::Acquire) != LIVE {
                     continue;
                 }
+                let Some(round) = rounds.entry(connection.id).or_insert_with(|| Round::begin(connection))
+                else {
+                    continue;
+                };
                 let bound = *bound.get_or_insert_with(|| {
                     locks.oldest_change(*region_id).map_or(ts, |oldest| oldest.min(ts))
                 });
-                let before = subscription.resolved_ts.fetch_max(bound, Ordering::AcqRel);
-                if bound <= before {
-                    continue;
+                if bound > subscription.resolved_ts.fetch_max(bound, Ordering::AcqRel) {
+                    let named = connection.multiplexed || !connection.batches_resolved;
+                    let request_id = if named { subscription.request_id } else { 0 };
+                    round.moved.push((request_id, bound, *region_id));
                 }
-                told += 1;
-                if !connection.batches_resolved {
-                    connection.sink.push_resolved_event(subscription.event(EventBody::ResolvedTs(bound)));
-                    continue;
-                }
-                let request_id = if connection.multiplexed { subscription.request_id } else { 0 };
-                batches
-                    .entry((connection.id, request_id, bound))
-                    .or_insert_with(|| (connection.clone(), Vec::new()))
-                    .1
-                    .push(*region_id);
             }
         }
         // Still under the lock of the subscriptions: an error that ends one must not be overtaken.
-        for ((_, request_id, ts), (connection, regions)) in batches {
-            connection.sink.push_resolved(ResolvedTs { regions, ts, request_id });
-        }
+        let told = rounds.into_values().flatten().map(Round::send).sum();
         drop(regions);
         told
+    }
+}
+
+/// What a connection is told at once.
+struct Round {
+    connection: Arc<Connection>,
+    /// Request id, resolved ts, region.
+    moved: Vec<(u64, u64, u64)>,
+}
+
+impl Round {
+    /// Begins one, if the connection takes it.
+    fn begin(connection: &Arc<Connection>) -> Option<Self> {
+        let takes = connection.sink.takes_resolved();
+        takes.then(|| Self { connection: connection.clone(), moved: Vec::new() })
+    }
+
+    /// Sends it; returns how many subscriptions it tells.
+    fn send(mut self) -> usize {
+        let sink = &self.connection.sink;
+        if !self.connection.batches_resolved {
+            for (request_id, ts, region_id) in &self.moved {
+                let event = Some(EventBody::ResolvedTs(*ts));
+                let (region_id, request_id) = (*region_id, *request_id);
+                sink.push_resolved_event(Event { region_id, request_id, index: 0, event });
+            }
+            return self.moved.len();
+        }
+        self.moved.sort_unstable();
+        let alike = self.moved.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+        sink.push_resolved(alike.filter_map(|alike| {
+            let (request_id, ts, _) = *alike.first()?;
+            let regions = alike.iter().map(|(_, _, region_id)| *region_id).collect();
+            Some(ResolvedTs { regions, ts, request_id })
+        }));
+        self.moved.len()
     }
 }
 

@@ -115,11 +115,11 @@ impl Sink {
         !state.closed && state.queue.len() < MAX_BACKLOG_FOR_RESOLVED
     }
 
-    /// Queues a resolved timestamp.
-    pub(crate) fn push_resolved(&self, resolved: ResolvedTs) {
+    /// Queues resolved timestamps.
+    pub(crate) fn push_resolved(&self, resolved: impl Iterator<Item = ResolvedTs>) {
         let mut state = self.state.lock();
         if !state.closed {
-            state.queue.push_back(Item::Resolved(resolved));
+            state.queue.extend(resolved.map(Item::Resolved));
             drop(state);
             self.reader.wake();
         }
@@ -228,7 +228,7 @@ mod tests {
         let sink = Sink::new(1024);
         sink.push_live(event(1), 10, || true).unwrap();
         sink.push_live(event(2), 10, || true).unwrap();
-        sink.push_resolved(ResolvedTs { ts: 5, ..ResolvedTs::default() });
+        sink.push_resolved(std::iter::once(ResolvedTs { ts: 5, ..ResolvedTs::default() }));
         sink.push_control(event(3));
         sink.close();
         assert_eq!(frame(&sink).await.unwrap().events.len(), 2);
