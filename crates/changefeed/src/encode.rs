@@ -11,7 +11,7 @@ use change_format::{
 use changefeed_config::{EventFilter, EventRouter, PartitionRule, RowKind, TableFilter};
 use event_sorter::{SortedRow, Stage};
 use tidb_codec::{Datum, Sensitive};
-use tidb_schema::{DdlEffect, DdlEvent, TableChange, TableVersion};
+use tidb_schema::{DdlEffect, DdlEvent, SchemaSnapshot, TableChange, TableVersion};
 use tracing::{error, warn};
 
 use crate::FeedError;
@@ -21,7 +21,7 @@ use crate::metrics::FeedCounters;
 use crate::progress::Shipment;
 use crate::row_filter::RowFilter;
 use crate::table::Run;
-use crate::tables::is_selected;
+use crate::tables::selected;
 
 /// How a changefeed renders and routes what it sends.
 pub(crate) struct Settings {
@@ -68,7 +68,17 @@ pub(crate) fn unix_ms() -> u64 {
 impl Settings {
     /// True if rows of this version of a table are sent.
     pub(crate) fn wants(&self, version: &TableVersion) -> bool {
-        is_selected(version, &self.tables) && version.is_eligible(self.force_replicate)
+        !version.is_system()
+            && version.info.has_rows()
+            && version.is_eligible(self.force_replicate)
+            && self.tables.matches_table(version.schema_name(), version.table_name())
+    }
+
+    /// The tables whose rows are sent, by id.
+    pub(crate) fn wanted(&self, schema: &SchemaSnapshot) -> Vec<Arc<TableVersion>> {
+        let mut tables = selected(schema, &self.tables);
+        tables.retain(|version| version.is_eligible(self.force_replicate));
+        tables
     }
 
     /// The messages of a DDL, in order; none if the changefeed does not send it.

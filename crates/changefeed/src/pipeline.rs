@@ -227,7 +227,7 @@ impl Pipeline {
     fn subscribe_all(&mut self, start_ts: u64) {
         let generation = self.generation();
         self.source.subscribe(DDL_JOB_TABLE_ID, generation, start_ts);
-        let tables = self.run.schema.read().latest().tables_where(|version| self.wants(version));
+        let tables = self.run.settings.wanted(self.run.schema.read().latest());
         for id in tables.iter().flat_map(|version| version.info.physical_ids()) {
             self.add_table(id, start_ts);
         }

@@ -11,7 +11,7 @@ use tidb_schema::{SchemaSnapshot, TableVersion};
 use crate::FeedError;
 use crate::row_filter::RowFilter;
 use crate::run_once::Plan;
-use crate::tables::is_selected;
+use crate::tables::selected;
 
 /// Checks filter expressions, dispatch rules and column selectors against every selected table of a schema.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn check_tables(
     zone: &TimeZone,
 ) -> Result<(), FeedError> {
     let options = Arc::new(CanalOptions { time_zone: zone.clone(), ..CanalOptions::default() });
-    for version in schema.tables_where(|version| is_selected(version, &plan.tables)) {
+    for version in selected(schema, &plan.tables) {
         if let Some(filter) = RowFilter::of(&version, &plan.events, zone) {
             filter.check()?;
         }

@@ -1,5 +1,7 @@
 //! Which tables a configuration selects.
 
+use std::sync::Arc;
+
 use changefeed_config::{ReplicaConfig, TableFilter};
 use tidb_schema::{SchemaSnapshot, TableVersion};
 
@@ -29,18 +31,18 @@ pub struct TableLists {
     pub all: Vec<TableName>,
 }
 
-/// Whether a filter selects a table, and it has rows.
-pub(crate) fn is_selected(version: &TableVersion, filter: &TableFilter) -> bool {
-    version.info.has_rows()
-        && !version.is_system()
-        && filter.matches_table(version.schema_name(), version.table_name())
+/// The tables with rows that a filter selects, by id.
+pub(crate) fn selected(schema: &SchemaSnapshot, filter: &TableFilter) -> Vec<Arc<TableVersion>> {
+    let mut tables = schema.tables_named(|schema, table| filter.matches_table(schema, table));
+    tables.retain(|version| version.info.has_rows() && !version.is_system());
+    tables
 }
 
 /// Lists the tables of a schema that the configuration selects, by schema and name.
 pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Result<TableLists, FeedError> {
     let filter = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
     let mut lists = TableLists::default();
-    let mut tables = schema.tables_where(|version| is_selected(version, &filter));
+    let mut tables = selected(schema, &filter);
     tables.sort_by(|a, b| (a.schema_name(), a.table_name()).cmp(&(b.schema_name(), b.table_name())));
     for version in tables {
         let name = TableName {
@@ -64,7 +66,7 @@ pub(crate) fn list_tables(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Re
 pub(crate) fn physical_ids(schema: &SchemaSnapshot, config: &ReplicaConfig) -> Result<Vec<i64>, FeedError> {
     let filter = TableFilter::new(&config.filter.rules, config.case_sensitive)?;
     let mut ids = Vec::new();
-    for version in schema.tables_where(|version| is_selected(version, &filter)) {
+    for version in selected(schema, &filter) {
         if version.is_eligible(config.force_replicate) {
             ids.extend(version.info.physical_ids());
         }

@@ -21,6 +21,7 @@ mod job;
 mod job_args;
 mod meta_load;
 mod name;
+mod name_list;
 mod partition;
 mod persistent_map;
 mod sequence;
