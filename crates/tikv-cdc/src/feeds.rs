@@ -149,7 +149,7 @@ impl Feeds {
                     for region in connected(regions, &range) {
                         found_any = true;
                         let end = region.range.end.clone();
-                        self.claim(&span, region, backoff).await;
+                        self.claim(&span, Arc::new(region), backoff).await;
                         if end.is_empty() {
                             return;
                         }
@@ -170,7 +170,7 @@ impl Feeds {
     }
 
     /// Tries to subscribe a region.
-    async fn claim(self: &Arc<Self>, span: &Arc<Span>, route: RegionRoute, backoff: Backoff) {
+    async fn claim(self: &Arc<Self>, span: &Arc<Span>, route: Arc<RegionRoute>, backoff: Backoff) {
         match span.claim(route, backoff) {
             ClaimOutcome::Claimed(claim) => self.register(claim).await,
             ClaimOutcome::Waiting => {}
@@ -231,6 +231,7 @@ impl Feeds {
             }
             Reaction::Reroute => self.resume(claim, Duration::ZERO),
             Reaction::Renew => {
+                claim.span.set_renewed();
                 claim.request_id = self.next_request_id();
                 let pause = claim.backoff.next(now);
                 self.resume(claim, pause);
@@ -272,8 +273,8 @@ impl Feeds {
         self.spawn_for(&span, pause, async move {
             match feeds.cluster.store_address(leader.store_id).await {
                 Ok(address) => {
-                    claim.route.leader = leader;
-                    claim.route.store_address = address;
+                    let route = Arc::make_mut(&mut claim.route);
+                    (route.leader, route.store_address) = (leader, address);
                     claim.span.set_route(claim.lock, &claim.route);
                     feeds.register(claim).await;
                 }
@@ -305,7 +306,7 @@ impl Feeds {
                 feeds.locate(&owner, range, backoff, pause, true);
             }
             for route in told {
-                feeds.claim(&owner, route, backoff).await;
+                feeds.claim(&owner, Arc::new(route), backoff).await;
             }
         });
     }

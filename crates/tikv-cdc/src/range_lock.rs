@@ -5,8 +5,6 @@
 //! of the span is the minimum over all pieces. When a range is locked again, its registration starts at the smallest
 //! resolved ts of the pieces that it covers.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use crate::frontier::{Frontier, Slot};
@@ -68,14 +66,21 @@ struct Waiter<W> {
 /// One tile of the span.
 #[derive(Debug)]
 struct Piece {
-    /// End of the piece; its start is the key of the map.
-    end: Bytes,
-    /// Place of its resolved ts.
-    slot: Slot,
-    /// The lock, if there is one.
-    lock: Option<(LockId, RegionVersion)>,
+    /// Its range.
+    range: KeyRange,
+    /// The region that covers it, if one does.
+    region: Option<RegionVersion>,
+    /// Serial of the lock, 0 if there is none.
+    serial: u64,
     /// True if the range has once been completely scanned.
     initialized: bool,
+}
+
+impl Piece {
+    /// The lock of a piece in a slot.
+    fn lock(&self, slot: Slot) -> Option<LockId> {
+        self.region.map(|_| LockId { slot, serial: self.serial })
+    }
 }
 
 /// What holds the resolved ts of a span.
@@ -98,10 +103,10 @@ pub struct RangeLock<W> {
     span: KeyRange,
     /// Resolved ts of all pieces.
     frontier: Frontier,
-    /// The pieces by start key.
-    pieces: BTreeMap<Bytes, Piece>,
-    /// Start keys of the pieces by slot, with the serial of the lock (0 for unlocked pieces).
-    starts: Vec<(Bytes, u64)>,
+    /// The pieces by slot. Most spans have one: everything here is as small as it can be for them.
+    pieces: Vec<Option<Piece>>,
+    /// Their slots in key order.
+    order: Vec<Slot>,
     /// Serial of the last lock.
     serial: u64,
     /// Pieces that were never completely scanned.
@@ -115,8 +120,8 @@ impl<W> RangeLock<W> {
     pub fn new(span: KeyRange, start_ts: u64) -> Self {
         let mut lock = Self {
             frontier: Frontier::new(),
-            pieces: BTreeMap::new(),
-            starts: Vec::new(),
+            pieces: Vec::new(),
+            order: Vec::new(),
             serial: 0,
             uninitialized: 0,
             waiters: Vec::new(),
@@ -145,7 +150,7 @@ impl<W> RangeLock<W> {
 
     /// Number of locked pieces.
     pub fn locked(&self) -> usize {
-        self.pieces.values().filter(|piece| piece.lock.is_some()).count()
+        self.pieces.iter().flatten().filter(|piece| piece.region.is_some()).count()
     }
 
     /// Number of requests that wait.
@@ -161,12 +166,10 @@ impl<W> RangeLock<W> {
         }
         let mut uncovered = Vec::new();
         let (mut stale, mut covered) = (false, false);
-        for (start, piece) in self.overlapping(&range) {
-            match piece.lock {
-                None => {
-                    uncovered.push(KeyRange::new(start.clone(), piece.end.clone()).intersection(&range));
-                }
-                Some((_, other)) => {
+        for (_, piece) in self.overlapping(&range) {
+            match piece.region {
+                None => uncovered.push(piece.range.intersection(&range)),
+                Some(other) => {
                     covered = true;
                     stale |= other.id == region.id || other.version >= region.version;
                 }
@@ -186,21 +189,22 @@ impl<W> RangeLock<W> {
 
     /// Moves the resolved ts of a locked range forward; true if it moved. Ignored if the lock is gone.
     pub fn advance(&mut self, lock: LockId, ts: u64) -> bool {
-        self.is_held(lock) && self.frontier.advance(lock.slot, ts)
+        self.held(lock).is_some() && self.frontier.advance(lock.slot, ts)
     }
 
     /// Resolved ts of a locked range.
     pub fn resolved_of(&self, lock: LockId) -> Option<u64> {
-        if self.is_held(lock) { self.frontier.get(lock.slot) } else { None }
+        self.held(lock).and_then(|_| self.frontier.get(lock.slot))
+    }
+
+    /// A locked range.
+    pub fn range_of(&self, lock: LockId) -> Option<KeyRange> {
+        self.held(lock).map(|piece| piece.range.clone())
     }
 
     /// Notes that a locked range has been completely scanned.
     pub fn set_initialized(&mut self, lock: LockId) {
-        if !self.is_held(lock) {
-            return;
-        }
-        if let Some(piece) =
-            self.starts.get(lock.slot.index()).and_then(|(start, _)| self.pieces.get_mut(start))
+        if let Some(piece) = self.held_mut(lock)
             && !piece.initialized
         {
             piece.initialized = true;
@@ -211,16 +215,10 @@ impl<W> RangeLock<W> {
     /// Gives a locked range back; its resolved ts is remembered. Returns the range, and the requests that waited for it
     /// and must be tried again, oldest first.
     pub fn unlock(&mut self, lock: LockId) -> (Option<KeyRange>, Vec<(KeyRange, RegionVersion, W)>) {
-        if !self.is_held(lock) {
-            return (None, Vec::new());
-        }
-        let Some((start, serial)) = self.starts.get_mut(lock.slot.index()) else { return (None, Vec::new()) };
-        *serial = 0;
-        let start = start.clone();
-        let Some(piece) = self.pieces.get_mut(&start) else { return (None, Vec::new()) };
-        piece.lock = None;
-        let range = KeyRange::new(start.clone(), piece.end.clone());
-        self.merge_around(start);
+        let Some(piece) = self.held_mut(lock) else { return (None, Vec::new()) };
+        (piece.region, piece.serial) = (None, 0);
+        let range = piece.range.clone();
+        self.merge_around(lock.slot);
         let mut ready = Vec::new();
         for waiter in std::mem::take(&mut self.waiters) {
             if waiter.range.overlaps(&range) {
@@ -235,59 +233,74 @@ impl<W> RangeLock<W> {
     /// What holds the resolved ts of the span.
     pub fn slowest(&self) -> Option<SlowestPiece> {
         let slot = self.frontier.slowest()?;
-        let (start, _) = self.starts.get(slot.index())?;
-        let piece = self.pieces.get(start)?;
+        let piece = self.piece(slot)?;
         Some(SlowestPiece {
-            range: KeyRange::new(start.clone(), piece.end.clone()),
+            range: piece.range.clone(),
             resolved_ts: self.frontier.get(slot)?,
-            region: piece.lock.map(|(_, region)| region),
-            lock: piece.lock.map(|(lock, _)| lock),
+            region: piece.region,
+            lock: piece.lock(slot),
         })
     }
 
     /// Ranges that no region covers at the moment, in key order.
     pub fn unlocked(&self) -> impl Iterator<Item = (KeyRange, u64)> {
-        self.pieces.iter().filter(|(_, piece)| piece.lock.is_none()).filter_map(|(start, piece)| {
-            Some((KeyRange::new(start.clone(), piece.end.clone()), self.frontier.get(piece.slot)?))
+        self.order.iter().filter_map(|slot| {
+            let piece = self.piece(*slot).filter(|piece| piece.region.is_none())?;
+            Some((piece.range.clone(), self.frontier.get(*slot)?))
         })
     }
 
-    /// True if the handle is that of a present lock.
-    fn is_held(&self, lock: LockId) -> bool {
-        lock.serial != 0
-            && self.starts.get(lock.slot.index()).is_some_and(|(_, serial)| *serial == lock.serial)
+    /// The piece in a slot.
+    fn piece(&self, slot: Slot) -> Option<&Piece> {
+        self.pieces.get(slot.index())?.as_ref()
+    }
+
+    /// The piece of a lock, if it is still there.
+    fn held(&self, lock: LockId) -> Option<&Piece> {
+        self.piece(lock.slot).filter(|piece| lock.serial != 0 && piece.serial == lock.serial)
+    }
+
+    /// The same, to be changed.
+    fn held_mut(&mut self, lock: LockId) -> Option<&mut Piece> {
+        let piece = self.pieces.get_mut(lock.slot.index())?.as_mut();
+        piece.filter(|piece| lock.serial != 0 && piece.serial == lock.serial)
+    }
+
+    /// Number of pieces that begin before a key.
+    fn before(&self, key: &Bytes) -> usize {
+        self.order.partition_point(|slot| self.piece(*slot).is_some_and(|piece| piece.range.start < *key))
     }
 
     /// Pieces that have keys in `range`, which must not be empty.
-    fn overlapping(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Piece)> {
-        let first = self.pieces.range(..=range.start.clone()).next_back();
-        let first = first.filter(|(_, piece)| piece.end.is_empty() || piece.end > range.start);
-        let later = (std::ops::Bound::Excluded(range.start.clone()), std::ops::Bound::Unbounded);
+    fn overlapping(&self, range: &KeyRange) -> impl Iterator<Item = (Slot, &Piece)> {
         let end = range.end.clone();
-        first
-            .into_iter()
-            .chain(self.pieces.range(later).take_while(move |(start, _)| end.is_empty() || **start < end))
+        let start = range.start.clone();
+        // The piece before the first that begins within the range may reach into it.
+        let from = self.before(&start).saturating_sub(1);
+        self.order
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|slot| Some((*slot, self.piece(*slot)?)))
+            .skip_while(move |(_, piece)| !piece.range.end.is_empty() && piece.range.end <= start)
+            .take_while(move |(_, piece)| end.is_empty() || piece.range.start < end)
     }
 
     /// Removes the unlocked pieces in a range, cutting those that reach beyond it. Returns their smallest resolved ts and
     /// whether all had been scanned.
     fn clear(&mut self, range: &KeyRange) -> (u64, bool) {
-        let starts: Vec<Bytes> = self.overlapping(range).map(|(start, _)| start.clone()).collect();
+        let slots: Vec<Slot> = self.overlapping(range).map(|(slot, _)| slot).collect();
         let (mut checkpoint_ts, mut initialized) = (u64::MAX, true);
-        for start in starts {
-            let Some(piece) = self.remove(&start) else { continue };
-            checkpoint_ts = checkpoint_ts.min(piece.1);
-            initialized &= piece.0.initialized;
+        for slot in slots {
+            let Some((piece, ts)) = self.remove(slot) else { continue };
+            checkpoint_ts = checkpoint_ts.min(ts);
+            initialized &= piece.initialized;
+            let KeyRange { start, end } = piece.range;
             if start < range.start {
-                self.insert(KeyRange::new(start, range.start.clone()), piece.1, None, piece.0.initialized);
+                self.insert(KeyRange::new(start, range.start.clone()), ts, None, piece.initialized);
             }
-            if compare_ends(&range.end, &piece.0.end).is_lt() {
-                self.insert(
-                    KeyRange::new(range.end.clone(), piece.0.end),
-                    piece.1,
-                    None,
-                    piece.0.initialized,
-                );
+            if compare_ends(&range.end, &end).is_lt() {
+                self.insert(KeyRange::new(range.end.clone(), end), ts, None, piece.initialized);
             }
         }
         (checkpoint_ts, initialized)
@@ -309,56 +322,59 @@ impl<W> RangeLock<W> {
             }
             None => 0,
         };
-        let lock = LockId { slot, serial };
-        if self.starts.len() <= slot.index() {
-            self.starts.resize(slot.index() + 1, (Bytes::new(), 0));
+        if self.pieces.len() <= slot.index() {
+            // The first one without the room that a growing vector takes in advance.
+            self.pieces.reserve_exact(usize::from(self.pieces.is_empty()));
+            self.pieces.resize_with(slot.index() + 1, || None);
         }
-        if let Some(entry) = self.starts.get_mut(slot.index()) {
-            *entry = (range.start.clone(), serial);
-        }
+        let at = self.before(&range.start);
+        self.order.reserve_exact(usize::from(self.order.is_empty()));
+        self.order.insert(at, slot);
         self.uninitialized += usize::from(!initialized);
-        let lock_and_region = region.map(|region| (lock, region));
-        self.pieces.insert(range.start, Piece { end: range.end, slot, lock: lock_and_region, initialized });
-        lock
+        if let Some(entry) = self.pieces.get_mut(slot.index()) {
+            *entry = Some(Piece { range, region, serial, initialized });
+        }
+        LockId { slot, serial }
     }
 
     /// Takes a piece out, with its resolved ts.
-    fn remove(&mut self, start: &Bytes) -> Option<(Piece, u64)> {
-        let piece = self.pieces.remove(start)?;
-        let ts = self.frontier.get(piece.slot).unwrap_or(0);
-        self.frontier.remove(piece.slot);
-        if let Some(entry) = self.starts.get_mut(piece.slot.index()) {
-            *entry = (Bytes::new(), 0);
-        }
+    fn remove(&mut self, slot: Slot) -> Option<(Piece, u64)> {
+        let at = self.before(&self.piece(slot)?.range.start);
+        let piece = self.pieces.get_mut(slot.index())?.take()?;
+        self.order.remove(at);
+        let ts = self.frontier.get(slot).unwrap_or(0);
+        self.frontier.remove(slot);
         self.uninitialized -= usize::from(!piece.initialized);
         Some((piece, ts))
     }
 
     /// Joins an unlocked piece with unlocked neighbours of the same state, so that pieces do not pile up.
-    fn merge_around(&mut self, start: Bytes) {
-        let left = self.pieces.range(..start.clone()).next_back().map(|(start, _)| start.clone());
-        let start = match left {
-            Some(left) if self.merge_with_next(&left) => left,
-            _ => start,
+    fn merge_around(&mut self, slot: Slot) {
+        let Some(piece) = self.piece(slot) else { return };
+        let at = self.before(&piece.range.start);
+        let left = at.checked_sub(1).and_then(|left| self.order.get(left)).copied();
+        let slot = match left {
+            Some(left) if self.merge_with_next(left, at) => left,
+            _ => slot,
         };
-        self.merge_with_next(&start);
+        let at = if Some(slot) == left { at } else { at + 1 };
+        self.merge_with_next(slot, at);
     }
 
-    /// Joins a piece with the one behind it if both are unlocked and alike.
-    fn merge_with_next(&mut self, start: &Bytes) -> bool {
-        let Some(piece) = self.pieces.get(start) else { return false };
-        let Some(next) = self.pieces.get(&piece.end) else { return false };
-        let alike = piece.lock.is_none()
-            && next.lock.is_none()
+    /// Joins a piece with the one behind it, which is at a place in the order, if both are unlocked and alike.
+    fn merge_with_next(&mut self, slot: Slot, at: usize) -> bool {
+        let Some(next_slot) = self.order.get(at).copied() else { return false };
+        let (Some(piece), Some(next)) = (self.piece(slot), self.piece(next_slot)) else { return false };
+        let alike = piece.region.is_none()
+            && next.region.is_none()
             && piece.initialized == next.initialized
-            && self.frontier.get(piece.slot) == self.frontier.get(next.slot);
-        let next_start = piece.end.clone();
+            && self.frontier.get(slot) == self.frontier.get(next_slot);
         if !alike {
             return false;
         }
-        let Some((next, _)) = self.remove(&next_start) else { return false };
-        if let Some(piece) = self.pieces.get_mut(start) {
-            piece.end = next.end;
+        let Some((next, _)) = self.remove(next_slot) else { return false };
+        if let Some(Some(piece)) = self.pieces.get_mut(slot.index()) {
+            piece.range.end = next.range.end;
         }
         true
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -22,7 +23,7 @@ use crate::row::RowChange;
 const LIVE_LOCKS_KEPT: usize = 16;
 
 /// A region that could not be locked yet, and how often it was tried.
-type Candidate = (RegionRoute, Backoff);
+type Candidate = (Arc<RegionRoute>, Backoff);
 
 /// The right to subscribe a region's range of a span. It exists once per locked range and moves between the parts of
 /// the client that work on it.
@@ -35,7 +36,7 @@ pub(crate) struct Claim {
     /// The locked range.
     pub(crate) range: KeyRange,
     /// The region that covers it.
-    pub(crate) route: RegionRoute,
+    pub(crate) route: Arc<RegionRoute>,
     /// Failures so far.
     pub(crate) backoff: Backoff,
     /// Request id under which the region is registered.
@@ -52,22 +53,29 @@ pub(crate) enum ClaimOutcome {
     Waiting,
 }
 
-/// What is known about a locked range.
+/// What is known about a locked range. There is one per region and table, most of them idle: what few of them need is
+/// elsewhere.
 struct Region {
     /// The region.
-    route: RegionRoute,
-    /// Its range within the span.
-    range: KeyRange,
+    route: Arc<RegionRoute>,
     /// What is going on with it.
     stage: RegionStage,
     /// Since when.
     since: Instant,
     /// When its scan was complete.
     initialized: Option<Instant>,
-    /// When its locks were asked for, and its resolved ts then.
-    locks_checked: Option<(Instant, u64)>,
+    /// What was found when its locks were asked for; most regions never are.
+    locks: Option<Box<LockLook>>,
+}
+
+/// A look at the locks of a region.
+struct LockLook {
+    /// When they were asked for.
+    asked_at: Instant,
+    /// The region's resolved ts then.
+    resolved_ts: u64,
     /// What the last answer said.
-    locks_seen: Option<SeenLocks>,
+    seen: Option<SeenLocks>,
 }
 
 /// Locks of a region, as they were once.
@@ -107,8 +115,8 @@ pub(crate) struct SeenError {
 struct State {
     /// The tiles of the span.
     locks: RangeLock<Candidate>,
-    /// The locked ones.
-    regions: HashMap<LockId, Region>,
+    /// The locked ones. Boxed: a map of one entry has room for four.
+    regions: HashMap<LockId, Box<Region>>,
     /// The resolved ts that was published last.
     published: u64,
     /// When.
@@ -135,6 +143,8 @@ pub(crate) struct Span {
     pub(crate) sender: SpanSender,
     /// Cancelled when the subscription ends.
     pub(crate) cancel: CancellationToken,
+    /// True once a region was registered under another request id than the usual one.
+    renewed: AtomicBool,
     /// Everything that changes.
     state: Mutex<State>,
 }
@@ -184,33 +194,32 @@ impl Span {
             request_id,
             sender,
             cancel,
+            renewed: AtomicBool::new(false),
             state: Mutex::new(state),
         })
     }
 
     /// Tries to get the right to subscribe a region.
-    pub(crate) fn claim(self: &Arc<Self>, route: RegionRoute, backoff: Backoff) -> ClaimOutcome {
+    pub(crate) fn claim(self: &Arc<Self>, route: Arc<RegionRoute>, backoff: Backoff) -> ClaimOutcome {
         let mut state = self.state.lock();
         if state.ended {
             return ClaimOutcome::Stale(Vec::new(), backoff);
         }
         let (range, version) = (route.range.clone(), route.version());
-        match state.locks.lock(&range, version, (route.clone(), backoff)) {
+        match state.locks.lock(&range, version, (Arc::clone(&route), backoff)) {
             LockOutcome::Waiting => ClaimOutcome::Waiting,
             LockOutcome::Stale { uncovered, request: (_, backoff) } => {
                 ClaimOutcome::Stale(uncovered, backoff)
             }
             LockOutcome::Locked { lock, range, .. } => {
                 let region = Region {
-                    route: route.clone(),
-                    range: range.clone(),
+                    route: Arc::clone(&route),
                     stage: RegionStage::Queued,
                     since: Instant::now(),
                     initialized: None,
-                    locks_checked: None,
-                    locks_seen: None,
+                    locks: None,
                 };
-                state.regions.insert(lock, region);
+                state.regions.insert(lock, Box::new(region));
                 let span = Arc::clone(self);
                 let request_id = self.request_id;
                 ClaimOutcome::Claimed(Box::new(Claim { span, lock, range, route, backoff, request_id }))
@@ -244,9 +253,9 @@ impl Span {
     }
 
     /// Notes that a region is asked elsewhere now.
-    pub(crate) fn set_route(&self, lock: LockId, route: &RegionRoute) {
+    pub(crate) fn set_route(&self, lock: LockId, route: &Arc<RegionRoute>) {
         if let Some(region) = self.state.lock().regions.get_mut(&lock) {
-            region.route = route.clone();
+            region.route = Arc::clone(route);
         }
     }
 
@@ -314,6 +323,16 @@ impl Span {
         self.cancel.cancel();
     }
 
+    /// Notes that a region will be registered under another request id.
+    pub(crate) fn set_renewed(&self) {
+        self.renewed.store(true, Ordering::Release);
+    }
+
+    /// True once that has happened.
+    pub(crate) fn has_renewed(&self) -> bool {
+        self.renewed.load(Ordering::Acquire)
+    }
+
     /// True when the subscription has ended.
     pub(crate) fn is_ended(&self) -> bool {
         self.cancel.is_cancelled()
@@ -344,13 +363,14 @@ impl Span {
             .iter_mut()
             .filter(|(lock, region)| {
                 region.initialized.is_some_and(|at| at <= before)
-                    && region.locks_checked.is_none_or(|(at, _)| at <= checked_before)
-                    && locks.resolved_of(**lock).is_some_and(|ts| ts < target)
+                    && region.locks.as_ref().is_none_or(|look| look.asked_at <= checked_before)
             })
-            .map(|(lock, region)| {
-                let resolved_ts = locks.resolved_of(*lock).unwrap_or_default();
-                region.locks_checked = Some((Instant::now(), resolved_ts));
-                (*lock, region.range.clone())
+            .filter_map(|(lock, region)| {
+                let resolved_ts = locks.resolved_of(*lock).filter(|ts| *ts < target)?;
+                let range = locks.range_of(*lock)?;
+                let seen = region.locks.take().and_then(|look| look.seen);
+                region.locks = Some(Box::new(LockLook { asked_at: Instant::now(), resolved_ts, seen }));
+                Some((*lock, range))
             })
             .collect()
     }
@@ -359,9 +379,9 @@ impl Span {
     pub(crate) fn note_live_locks(&self, lock: LockId, mut alive: Vec<LiveLock>) {
         alive.truncate(LIVE_LOCKS_KEPT);
         if let Some(region) = self.state.lock().regions.get_mut(&lock)
-            && let Some((_, resolved_ts)) = region.locks_checked
+            && let Some(look) = &mut region.locks
         {
-            region.locks_seen = Some(SeenLocks { at: Instant::now(), resolved_ts, alive });
+            look.seen = Some(SeenLocks { at: Instant::now(), resolved_ts: look.resolved_ts, alive });
         }
     }
 
@@ -400,7 +420,7 @@ impl Span {
         }
         report.slowest = state.locks.slowest().map(|piece| {
             let region = piece.lock.and_then(|lock| state.regions.get(&lock));
-            let seen = region.and_then(|region| region.locks_seen.as_ref());
+            let seen = region.and_then(|region| region.locks.as_ref()?.seen.as_ref());
             RegionReport {
                 region: piece.region.map(|region| region.id),
                 version: piece.region.map(|region| region.version),

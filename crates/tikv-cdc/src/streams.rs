@@ -67,9 +67,14 @@ impl Streams {
         true
     }
 
-    /// Tells all streams that a span has ended.
+    /// Tells the streams on which a span may be that it has ended: those of its channel. Others, one or more for every
+    /// changefeed, are left alone.
     pub(crate) async fn leave(&self, span: &Arc<Span>) {
-        let senders: Vec<_> = self.open.lock().values().map(|stream| stream.sender.clone()).collect();
+        let senders: Vec<_> = {
+            let open = self.open.lock();
+            let concerned = open.iter().filter(|(key, _)| key.lane.may_hold(span));
+            concerned.map(|(_, stream)| stream.sender.clone()).collect()
+        };
         for sender in senders {
             // A stream that is closed has forgotten the span already.
             let _closed = sender.send(Command::Leave(Arc::clone(span))).await;

@@ -78,6 +78,14 @@ impl Lane {
         }
     }
 
+    /// True if regions of the span may be registered on such a stream.
+    pub(crate) fn may_hold(self, span: &Span) -> bool {
+        match self {
+            Self::Shared { channel, .. } => channel == span.sender.channel(),
+            Self::Own(_) => true,
+        }
+    }
+
     /// Number of the connection.
     fn connection(self) -> usize {
         match self {

@@ -46,8 +46,8 @@ pub(crate) struct Place {
 struct Group {
     /// The span.
     span: Arc<Span>,
-    /// By region id.
-    regions: HashMap<u64, Registration>,
+    /// By region id. Boxed: most groups are of one region, and a map of one entry has room for four.
+    regions: HashMap<u64, Box<Registration>>,
 }
 
 /// A registration that has ended.
@@ -135,7 +135,7 @@ impl Registrations {
         }
         self.made += 1;
         let registration = Registration { matcher, number: self.made, joining: false, claim };
-        group.regions.insert(registration.claim.route.id, registration);
+        group.regions.insert(registration.claim.route.id, Box::new(registration));
         self.scanning += 1;
         self.count += 1;
         self.metrics.subscribed(1);
@@ -145,12 +145,13 @@ impl Registrations {
 
     /// Takes out everything of a span; returns the request ids to deregister.
     pub(crate) fn remove_span(&mut self, span: &Arc<Span>) -> Vec<u64> {
-        let requests: Vec<u64> = self
-            .groups
-            .iter()
-            .filter(|(_, group)| Arc::ptr_eq(&group.span, span))
-            .map(|(request, _)| *request)
-            .collect();
+        let requests: Vec<u64> = if span.has_renewed() {
+            let groups = self.groups.iter().filter(|(_, group)| Arc::ptr_eq(&group.span, span));
+            groups.map(|(request, _)| *request).collect()
+        } else {
+            // Nearly always: thousands of tables that leave do not look at each other.
+            self.groups.contains_key(&span.request_id).then_some(span.request_id).into_iter().collect()
+        };
         for request in &requests {
             if let Some(group) = self.groups.remove(request) {
                 group.regions.into_values().for_each(|registration| {
@@ -164,7 +165,7 @@ impl Registrations {
     /// Takes out everything, for one reason.
     pub(crate) fn fail_all(&mut self, failure: &Failure) -> Vec<Ended> {
         let groups = std::mem::take(&mut self.groups);
-        let registrations: Vec<Registration> =
+        let registrations: Vec<Box<Registration>> =
             groups.into_values().flat_map(|group| group.regions.into_values()).collect();
         registrations
             .into_iter()
@@ -359,7 +360,7 @@ impl Registrations {
     fn at(&mut self, place: Place) -> Option<(&mut Registration, &Arc<Span>)> {
         let group = self.groups.get_mut(&place.request)?;
         let registration = group.regions.get_mut(&place.region)?;
-        (registration.number == place.number).then_some((registration, &group.span))
+        (registration.number == place.number).then_some((&mut **registration, &group.span))
     }
 
     /// Delivers rows of a join; false if the registration has ended.
