@@ -8,7 +8,7 @@ use crate::region::Region;
 use crate::store::LockTable;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tikv_proto::cdcpb::event::{Entries, Event as EventBody, Row};
@@ -125,10 +125,86 @@ pub(super) fn pack(rows: impl IntoIterator<Item = Row>) -> Vec<(Entries, usize)>
     packed
 }
 
+/// The subscriptions of a connection, by region and request id.
+type OfConnection = HashMap<(u64, u64), Arc<Subscription>>;
+
+/// The subscriptions, found both ways.
+#[derive(Default)]
+struct Subscribed {
+    /// By region.
+    regions: HashMap<u64, Audience>,
+    /// By connection.
+    connections: BTreeMap<u64, OfConnection>,
+    /// The connection that was told a resolved timestamp last.
+    told_last: u64,
+}
+
+impl Subscribed {
+    /// Adds one; false if the connection has one of its name.
+    fn add(&mut self, subscription: &Arc<Subscription>) -> bool {
+        let region = subscription.region.id();
+        let added = self.regions.entry(region).or_default().add(subscription);
+        if added {
+            let name = (region, subscription.request_id);
+            self.connections.entry(subscription.connection.id).or_default().insert(name, subscription.clone());
+        }
+        added
+    }
+
+    /// Takes one out; false if it is not there (any more).
+    fn remove(&mut self, subscription: &Subscription) -> bool {
+        let region = subscription.region.id();
+        let Some(audience) = self.regions.get_mut(&region) else { return false };
+        if !audience.remove(subscription) {
+            return false;
+        }
+        if audience.is_empty() {
+            self.regions.remove(&region);
+        }
+        self.forget(subscription);
+        true
+    }
+
+    /// Takes one out of those of its connection.
+    fn forget(&mut self, subscription: &Subscription) {
+        let connection = subscription.connection.id;
+        if let Some(of_it) = self.connections.get_mut(&connection) {
+            of_it.remove(&(subscription.region.id(), subscription.request_id));
+            if of_it.is_empty() {
+                self.connections.remove(&connection);
+            }
+        }
+    }
+
+    /// Takes out all of a region.
+    fn remove_region(&mut self, region: u64) -> Vec<Arc<Subscription>> {
+        let audience = self.regions.remove(&region).unwrap_or_default();
+        let all: Vec<_> = audience.iter().cloned().collect();
+        all.iter().for_each(|subscription| self.forget(subscription));
+        all
+    }
+
+    /// The connections whose turn it is: those after the last one that was told, in a circle, until they have `most`
+    /// subscriptions together.
+    fn next_told(&mut self, most: usize) -> Vec<u64> {
+        let mut count = 0;
+        let after = (std::ops::Bound::Excluded(self.told_last), std::ops::Bound::Unbounded);
+        let circle = self.connections.range(after).chain(self.connections.range(..=self.told_last));
+        let turn = circle.take_while(|(_, of_it)| {
+            let goes_on = count < most;
+            count += of_it.len();
+            goes_on
+        });
+        let turn: Vec<u64> = turn.map(|(connection, _)| *connection).collect();
+        self.told_last = turn.last().copied().unwrap_or_default();
+        turn
+    }
+}
+
 /// All subscriptions.
 #[derive(Default)]
 pub(crate) struct Hub {
-    regions: Mutex<HashMap<u64, Audience>>,
+    subscribed: Mutex<Subscribed>,
     /// Told when the first subscription appears.
     pub(super) appeared: Notify,
 }
@@ -136,13 +212,13 @@ pub(crate) struct Hub {
 impl Hub {
     /// Adds a subscription, unless the connection has one for the region already.
     pub(crate) fn add(&self, subscription: &Arc<Subscription>) -> Result<(), Box<cdcpb::Error>> {
-        let mut regions = self.regions.lock();
-        let region_id = subscription.region.id();
+        let mut subscribed = self.subscribed.lock();
         if subscription.connection.sink.is_closed() {
             // What ends a connection first closes it, then removes its subscriptions: this one came too late.
             return Err(Box::default());
         }
-        if !regions.entry(region_id).or_default().add(subscription) {
+        if !subscribed.add(subscription) {
+            let region_id = subscription.region.id();
             return Err(Box::new(cdcpb::Error {
                 duplicate_request: Some(DuplicateRequest { region_id }),
                 ..cdcpb::Error::default()
@@ -155,14 +231,8 @@ impl Hub {
 
     /// Ends a subscription, unless that was done; `error` is its last event.
     pub(crate) fn remove(&self, subscription: &Subscription, error: Option<cdcpb::Error>) {
-        let mut regions = self.regions.lock();
-        let region_id = subscription.region.id();
-        if let Some(audience) = regions.get_mut(&region_id)
-            && audience.remove(subscription)
-        {
-            if audience.is_empty() {
-                regions.remove(&region_id);
-            }
+        let mut subscribed = self.subscribed.lock();
+        if subscribed.remove(subscription) {
             subscription.end(error);
         }
     }
@@ -170,28 +240,29 @@ impl Hub {
     /// Ends what a request of a connection subscribed to: in one region, or in all.
     pub(crate) fn remove_request(&self, connection: &Connection, request_id: u64, region: Option<u64>) {
         let found: Vec<Arc<Subscription>> = {
-            let regions = self.regions.lock();
-            let find = |audience: &Audience| audience.find(connection, request_id).cloned();
+            let subscribed = self.subscribed.lock();
             match region {
-                Some(region) => regions.get(&region).and_then(find).into_iter().collect(),
-                None => regions.values().filter_map(find).collect(),
+                Some(region) => {
+                    let audience = subscribed.regions.get(&region);
+                    audience.and_then(|audience| audience.find(connection, request_id)).cloned().into_iter().collect()
+                }
+                None => {
+                    let of_it = subscribed.connections.get(&connection.id).into_iter().flatten();
+                    let asked = of_it.filter(|((_, request), _)| !connection.multiplexed || *request == request_id);
+                    asked.map(|(_, subscription)| subscription.clone()).collect()
+                }
             }
         };
         found.iter().for_each(|subscription| self.remove(subscription, None));
     }
 
     /// Ends everything of a connection that is closed.
-    pub(crate) fn remove_connection(&self, sink: &Arc<Sink>) {
-        let mut regions = self.regions.lock();
-        regions.retain(|_, audience| {
-            let of_it = |subscription: &&Arc<Subscription>| Arc::ptr_eq(&subscription.connection.sink, sink);
-            let ended: Vec<Arc<Subscription>> = audience.iter().filter(of_it).cloned().collect();
-            for subscription in ended {
-                audience.remove(&subscription);
-                subscription.end(None);
-            }
-            !audience.is_empty()
-        });
+    pub(crate) fn remove_connection(&self, connection: u64) {
+        let mut subscribed = self.subscribed.lock();
+        for subscription in subscribed.connections.remove(&connection).unwrap_or_default().into_values() {
+            subscribed.remove(&subscription);
+            subscription.end(None);
+        }
     }
 
     /// Ends every subscription of a region that was split into `regions`.
@@ -201,16 +272,16 @@ impl Hub {
             ..cdcpb::Error::default()
         };
         // Under the lock to the end: an error stays the last event.
-        let mut regions = self.regions.lock();
-        if let Some(audience) = regions.remove(&region_id) {
-            audience.iter().for_each(|subscription| subscription.end(Some(error.clone())));
+        let mut subscribed = self.subscribed.lock();
+        for subscription in subscribed.remove_region(region_id) {
+            subscription.end(Some(error.clone()));
         }
     }
 
     /// Ends the scan of a subscription, unless that has ended itself: after `initialized`, resolved timestamps flow.
     pub(crate) fn finish_scan(&self, subscription: &Subscription, initialized: Event) {
         // Under the lock, so that the error which ends a subscription stays its last event.
-        let _regions = self.regions.lock();
+        let _subscribed = self.subscribed.lock();
         let state = &subscription.state;
         if state.load(Ordering::Acquire) == SCANNING {
             subscription.connection.sink.push_control(initialized);
@@ -220,7 +291,7 @@ impl Hub {
 
     /// Whether anybody subscribed to anything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.regions.lock().is_empty()
+        self.subscribed.lock().regions.is_empty()
     }
 
     /// Sends applied changes of a region. `read_old` finds an old value that was not read when the change was made.
@@ -230,7 +301,7 @@ impl Hub {
         changes: &[RowChange],
         read_old: impl Fn(&RowChange, u64) -> Bytes,
     ) {
-        let subscriptions = match self.regions.lock().get(&region_id) {
+        let subscriptions = match self.subscribed.lock().regions.get(&region_id) {
             Some(audience) => audience.listeners(changes.iter().map(|change| &change.key[..])),
             None => return,
         };
@@ -270,36 +341,40 @@ impl Hub {
     }
 
     /// Sends resolved timestamps: `ts`, or less where a change is unresolved. `ts` must come from PD, must have
-    /// been made known to one-phase commits, and both before this call. Returns how many subscriptions were told.
-    pub(crate) fn publish_resolved(&self, ts: u64, locks: &LockTable) -> usize {
-        // `None` for connections that have not taken in what they got before, when the round begins.
-        let mut rounds: HashMap<u64, Option<Round>> = HashMap::new();
-        let regions = self.regions.lock();
-        for (region_id, audience) in regions.iter() {
-            let mut bound = None;
-            for subscription in audience.iter() {
-                let connection = &subscription.connection;
+    /// been made known to one-phase commits, and both before this call. Connections take turns, `most` subscriptions
+    /// (one connection more, rather) at a time: each hears all of its own at once, but thousands of changefeeds do not
+    /// all wake up at the same moment. Returns how many subscriptions were told.
+    pub(crate) fn publish_resolved(&self, ts: u64, most: usize, locks: &LockTable) -> usize {
+        let mut subscribed = self.subscribed.lock();
+        let mut bounds: HashMap<u64, u64> = HashMap::new();
+        let mut told = 0;
+        for connection in subscribed.next_told(most) {
+            let Some(of_it) = subscribed.connections.get(&connection) else { continue };
+            let Some(mut round) = of_it.values().next().and_then(|any| Round::begin(&any.connection)) else {
+                // It has not taken in what it got before.
+                continue;
+            };
+            for subscription in of_it.values() {
                 if subscription.state.load(Ordering::Acquire) != LIVE {
                     continue;
                 }
-                let Some(round) = rounds.entry(connection.id).or_insert_with(|| Round::begin(connection))
-                else {
-                    continue;
-                };
-                let bound = *bound.get_or_insert_with(|| {
-                    locks.oldest_change(*region_id).map_or(ts, |oldest| oldest.min(ts))
+                let region_id = subscription.region.id();
+                let bound = *bounds.entry(region_id).or_insert_with(|| {
+                    locks.oldest_change(region_id).map_or(ts, |oldest| oldest.min(ts))
                 });
                 if bound > subscription.resolved_ts.fetch_max(bound, Ordering::AcqRel) {
-                    let named = connection.multiplexed || !connection.batches_resolved;
-                    let request_id = if named { subscription.request_id } else { 0 };
-                    round.moved.push((request_id, bound, *region_id));
+                    round.add(subscription, bound);
                 }
             }
+            // Still under the lock of the subscriptions: an error that ends one must not be overtaken.
+            told += round.send();
         }
-        // Still under the lock of the subscriptions: an error that ends one must not be overtaken.
-        let told = rounds.into_values().flatten().map(Round::send).sum();
-        drop(regions);
         told
+    }
+
+    /// Subscriptions of all connections.
+    pub(crate) fn len(&self) -> usize {
+        self.subscribed.lock().connections.values().map(HashMap::len).sum()
     }
 }
 
@@ -315,6 +390,13 @@ impl Round {
     fn begin(connection: &Arc<Connection>) -> Option<Self> {
         let takes = connection.sink.takes_resolved();
         takes.then(|| Self { connection: connection.clone(), moved: Vec::new() })
+    }
+
+    /// Adds a subscription.
+    fn add(&mut self, subscription: &Subscription, resolved_ts: u64) {
+        let named = self.connection.multiplexed || !self.connection.batches_resolved;
+        let request_id = if named { subscription.request_id } else { 0 };
+        self.moved.push((request_id, resolved_ts, subscription.region.id()));
     }
 
     /// Sends it; returns how many subscriptions it tells.
@@ -347,17 +429,16 @@ fn congested(region_id: u64) -> cdcpb::Error {
 mod tests {
     use super::*;
 
-    /// Live subscriptions of one connection to one region.
-    fn subscribed(count: u64) -> (Hub, Arc<Connection>) {
+    /// Live subscriptions of a connection to one region.
+    fn subscribe(hub: &Hub, id: u64, count: u64) -> Arc<Connection> {
         let connection = Arc::new(Connection {
-            id: 1,
+            id,
             sink: Arc::new(Sink::new(1 << 20)),
             multiplexed: true,
             batches_resolved: true,
             scans: Semaphore::new(1),
         });
         let region = Arc::new(Region::new(metapb::Region { id: 2, ..metapb::Region::default() }, 0).unwrap());
-        let hub = Hub::default();
         for request_id in 1..=count {
             let range = KeyRange { start: Vec::new(), end: Vec::new() };
             let subscription =
@@ -365,7 +446,7 @@ mod tests {
             subscription.state.store(LIVE, Ordering::Release);
             hub.add(&Arc::new(subscription)).unwrap();
         }
-        (hub, connection)
+        connection
     }
 
     /// Everything that waits for the connection: request id and timestamp.
@@ -381,11 +462,47 @@ mod tests {
 
     #[tokio::test]
     async fn a_round_of_resolved_timestamps_reaches_each_of_very_many_subscriptions_or_none() {
-        let (hub, connection) = subscribed(3_000);
-        assert_eq!(hub.publish_resolved(10, &LockTable::default()), 3_000);
+        let hub = Hub::default();
+        let connection = subscribe(&hub, 1, 3_000);
+        assert_eq!(hub.publish_resolved(10, 1, &LockTable::default()), 3_000);
         // Nobody has read the first round: the second waits for a moment when it is wanted.
-        assert_eq!(hub.publish_resolved(20, &LockTable::default()), 0);
+        assert_eq!(hub.publish_resolved(20, 1, &LockTable::default()), 0);
         let expected: Vec<_> = (1..=3_000).map(|request_id| (request_id, 10)).collect();
         assert_eq!(drain(&connection).await, expected);
+    }
+    #[tokio::test]
+    async fn connections_take_turns_and_none_is_left_out() {
+        let hub = Hub::default();
+        let connections: Vec<_> = (1..=4).map(|id| subscribe(&hub, id, 10)).collect();
+        assert_eq!(hub.len(), 40);
+        let locks = LockTable::default();
+        // Two of them are more than fifteen subscriptions.
+        assert_eq!([10, 20, 30].map(|ts| hub.publish_resolved(ts, 15, &locks)), [20, 20, 20]);
+        hub.remove_connection(connections[3].id);
+        assert_eq!(hub.publish_resolved(40, 15, &locks), 20);
+        assert_eq!(hub.publish_resolved(50, 1_000, &locks), 30);
+        let mut heard = Vec::new();
+        for connection in &connections {
+            let mut all: Vec<u64> = drain(connection).await.into_iter().map(|(_, ts)| ts).collect();
+            all.dedup();
+            all.sort_unstable();
+            all.dedup();
+            heard.push(all);
+        }
+        assert_eq!(heard, [vec![10, 30, 40, 50], vec![10, 30, 50], vec![20, 40, 50], vec![20]]);
+    }
+
+    #[test]
+    fn a_request_without_a_region_ends_all_of_it_and_nothing_else() {
+        let hub = Hub::default();
+        let (first, second) = (subscribe(&hub, 1, 3), subscribe(&hub, 2, 3));
+        hub.remove_request(&first, 2, None);
+        assert_eq!(hub.len(), 5);
+        hub.remove_request(&first, 2, None);
+        hub.remove_request(&first, 1, Some(2));
+        assert_eq!(hub.len(), 4);
+        hub.split(2, &[]);
+        assert!(hub.is_empty() && hub.len() == 0);
+        hub.remove_connection(second.id);
     }
 }

@@ -11,11 +11,19 @@ const PER_SECOND: u32 = 100_000;
 /// The pace gets no slower than this: TiKV's own in most versions.
 const SLOWEST: Duration = Duration::from_secs(1);
 
-/// The pause after so many subscriptions were told.
-fn pause(interval: Duration, told: usize) -> Duration {
-    let told = u32::try_from(told).unwrap_or(u32::MAX);
-    let fair = Duration::from_secs(1).saturating_mul(told) / PER_SECOND;
-    interval.max(fair.min(SLOWEST))
+/// Subscriptions that are told in a second, of so many: what is fair, and each at least once in [`SLOWEST`].
+fn per_second(all: usize) -> f64 {
+    f64::from(PER_SECOND).max(all as f64 / SLOWEST.as_secs_f64())
+}
+
+/// How many subscriptions of all are told at a time.
+fn share(interval: Duration, all: usize) -> usize {
+    ((per_second(all) * interval.as_secs_f64()) as usize).max(1)
+}
+
+/// The pause after so many subscriptions of all were told: more than their share, if one connection has very many.
+fn pause(interval: Duration, told: usize, all: usize) -> Duration {
+    interval.max(Duration::from_secs_f64(told as f64 / per_second(all)))
 }
 
 /// Sends resolved timestamps until cancelled. Without subscriptions it sleeps.
@@ -34,13 +42,14 @@ pub(crate) async fn publish_resolved_ts(store: Arc<Store>, interval: Duration, s
             () = tokio::time::sleep_until(next) => {}
         }
         let begun = tokio::time::Instant::now();
+        let all = store.hub.len();
         let mut told = 0;
         match store.placement.timestamp().await {
             Ok(ts) => {
                 pd_failed = false;
                 // From here on a one-phase commit is later than `ts`, or announced in the lock table.
                 store.max_ts.update(ts);
-                told = store.hub.publish_resolved(ts, &store.locks);
+                told = store.hub.publish_resolved(ts, share(interval, all), &store.locks);
             }
             Err(error) => {
                 if !pd_failed {
@@ -49,7 +58,7 @@ pub(crate) async fn publish_resolved_ts(store: Arc<Store>, interval: Duration, s
                 pd_failed = true;
             }
         }
-        next = begun + pause(interval, told);
+        next = begun + pause(interval, told, all);
     }
 }
 
@@ -60,10 +69,21 @@ mod tests {
     #[test]
     fn the_pace_is_kept_for_few_subscriptions_and_slows_down_for_many() {
         let interval = Duration::from_millis(20);
-        assert_eq!(pause(interval, 0), interval);
-        assert_eq!(pause(interval, 2_000), interval);
-        assert_eq!(pause(interval, 50_000), Duration::from_millis(500));
-        assert_eq!(pause(interval, 10_000_000), SLOWEST);
-        assert_eq!(pause(Duration::from_secs(5), 50_000), Duration::from_secs(5));
+        assert_eq!(pause(interval, 0, 0), interval);
+        assert_eq!(pause(interval, 2_000, 2_000), interval);
+        // One connection has all of them, or they come in shares.
+        assert_eq!(pause(interval, 50_000, 50_000), Duration::from_millis(500));
+        assert_eq!(pause(interval, 2_000, 50_000), interval);
+        assert_eq!(pause(interval, 10_000_000, 10_000_000), SLOWEST);
+        assert_eq!(pause(Duration::from_secs(5), 50_000, 50_000), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn few_subscriptions_are_told_together_and_of_very_many_a_share_that_reaches_each_in_time() {
+        let interval = Duration::from_millis(20);
+        assert_eq!(share(interval, 0), 2_000);
+        assert_eq!(share(interval, 100_000), 2_000);
+        assert_eq!(share(interval, 1_000_000), 20_000);
+        assert_eq!(share(Duration::from_secs(5), 1_000), 500_000);
     }
 }

@@ -46,13 +46,14 @@ impl ChangeDataService {
         let sink = Arc::new(Sink::new(self.options.sink_quota));
         let ended = CancellationToken::new();
         let stream = FeedStream { sink: sink.clone(), ended: ended.clone() };
+        let id = self.next_connection.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             let serve = async {
                 let Some(Ok(first)) = requests.next().await else { return };
                 let text = first.header.as_ref().map_or("", |header| header.ticdc_version.as_str());
                 let version = ClientVersion::parse(text);
                 let connection = Arc::new(Connection {
-                    id: service.next_connection.fetch_add(1, Ordering::Relaxed),
+                    id,
                     sink: sink.clone(),
                     multiplexed,
                     batches_resolved: version.batches_resolved(),
@@ -66,7 +67,7 @@ impl ChangeDataService {
                 () = service.stop.cancelled() => {}
             }
             sink.close();
-            service.store.hub.remove_connection(&sink);
+            service.store.hub.remove_connection(id);
         });
         stream
     }
