@@ -8,6 +8,7 @@ mod row;
 mod scan;
 mod service;
 mod sink;
+mod subscribed;
 mod version;
 
 pub(crate) use hub::Hub;
