@@ -361,7 +361,7 @@ impl Span {
         let State { locks, regions, .. } = &mut *state;
         regions
             .iter_mut()
-            .filter(|(lock, region)| {
+            .filter(|(_, region)| {
                 region.initialized.is_some_and(|at| at <= before)
                     && region.locks.as_ref().is_none_or(|look| look.asked_at <= checked_before)
             })

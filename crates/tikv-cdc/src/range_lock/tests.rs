@@ -98,20 +98,21 @@ fn a_span_without_bounds_is_locked_like_any_other() {
 /// Checks that the pieces tile the span, and the minimum.
 fn check(lock: &RangeLock<u64>, resolved: &BTreeMap<u8, u64>) {
     let mut next = lock.span().start.clone();
-    for (start, piece) in &lock.pieces {
-        assert_eq!(*start, next, "hole or overlap");
-        next = piece.end.clone();
-        let (known, serial) = &lock.starts[piece.slot.index()];
-        assert_eq!(known, start);
-        assert_eq!(*serial, piece.lock.map_or(0, |(id, _)| id.serial));
+    for slot in &lock.order {
+        let piece = lock.piece(*slot).unwrap();
+        assert_eq!(piece.range.start, next, "hole or overlap");
+        next = piece.range.end.clone();
+        assert_eq!(piece.region.is_some(), piece.serial != 0);
     }
     assert_eq!(next, lock.span().end);
-    assert_eq!(lock.frontier.len(), lock.pieces.len());
-    assert_eq!(lock.uninitialized, lock.pieces.values().filter(|piece| !piece.initialized).count());
+    let pieces = || lock.pieces.iter().flatten();
+    assert_eq!(lock.frontier.len(), pieces().count());
+    assert_eq!(lock.order.len(), pieces().count());
+    assert_eq!(lock.uninitialized, pieces().filter(|piece| !piece.initialized).count());
     // Per key: the piece is resolved to at most what the model knows for the key.
     for (key, ts) in resolved {
-        let (_, piece) = lock.pieces.range(..=Bytes::from(vec![*key])).next_back().unwrap();
-        assert!(lock.frontier.get(piece.slot).unwrap() <= *ts, "key {key}");
+        let (slot, _) = lock.overlapping(&range(*key, *key + 1)).next().unwrap();
+        assert!(lock.frontier.get(slot).unwrap() <= *ts, "key {key}");
     }
 }
 
