@@ -70,17 +70,8 @@ struct Piece {
     range: KeyRange,
     /// The region that covers it, if one does.
     region: Option<RegionVersion>,
-    /// Serial of the lock, 0 if there is none.
-    serial: u64,
     /// True if the range has once been completely scanned.
     initialized: bool,
-}
-
-impl Piece {
-    /// The lock of a piece in a slot.
-    fn lock(&self, slot: Slot) -> Option<LockId> {
-        self.region.map(|_| LockId { slot, serial: self.serial })
-    }
 }
 
 /// What holds the resolved ts of a span.
@@ -105,7 +96,9 @@ pub struct RangeLock<W> {
     frontier: Frontier,
     /// The pieces by slot. Most spans have one: everything here is as small as it can be for them.
     pieces: Vec<Option<Piece>>,
-    /// Their slots in key order.
+    /// Serial of the lock by slot, 0 if there is none. Beside the pieces: every resolved ts looks here, and only here.
+    serials: Vec<u64>,
+    /// The slots of pieces in key order.
     order: Vec<Slot>,
     /// Serial of the last lock.
     serial: u64,
@@ -121,6 +114,7 @@ impl<W> RangeLock<W> {
         let mut lock = Self {
             frontier: Frontier::new(),
             pieces: Vec::new(),
+            serials: Vec::new(),
             order: Vec::new(),
             serial: 0,
             uninitialized: 0,
@@ -189,22 +183,23 @@ impl<W> RangeLock<W> {
 
     /// Moves the resolved ts of a locked range forward; true if it moved. Ignored if the lock is gone.
     pub fn advance(&mut self, lock: LockId, ts: u64) -> bool {
-        self.held(lock).is_some() && self.frontier.advance(lock.slot, ts)
+        self.is_held(lock) && self.frontier.advance(lock.slot, ts)
     }
 
     /// Resolved ts of a locked range.
     pub fn resolved_of(&self, lock: LockId) -> Option<u64> {
-        self.held(lock).and_then(|_| self.frontier.get(lock.slot))
+        if self.is_held(lock) { self.frontier.get(lock.slot) } else { None }
     }
 
     /// A locked range.
     pub fn range_of(&self, lock: LockId) -> Option<KeyRange> {
-        self.held(lock).map(|piece| piece.range.clone())
+        self.piece(lock.slot).filter(|_| self.is_held(lock)).map(|piece| piece.range.clone())
     }
 
     /// Notes that a locked range has been completely scanned.
     pub fn set_initialized(&mut self, lock: LockId) {
-        if let Some(piece) = self.held_mut(lock)
+        if self.is_held(lock)
+            && let Some(Some(piece)) = self.pieces.get_mut(lock.slot.index())
             && !piece.initialized
         {
             piece.initialized = true;
@@ -215,8 +210,15 @@ impl<W> RangeLock<W> {
     /// Gives a locked range back; its resolved ts is remembered. Returns the range, and the requests that waited for it
     /// and must be tried again, oldest first.
     pub fn unlock(&mut self, lock: LockId) -> (Option<KeyRange>, Vec<(KeyRange, RegionVersion, W)>) {
-        let Some(piece) = self.held_mut(lock) else { return (None, Vec::new()) };
-        (piece.region, piece.serial) = (None, 0);
+        if !self.is_held(lock) {
+            return (None, Vec::new());
+        }
+        let (Some(Some(piece)), Some(serial)) =
+            (self.pieces.get_mut(lock.slot.index()), self.serials.get_mut(lock.slot.index()))
+        else {
+            return (None, Vec::new());
+        };
+        (piece.region, *serial) = (None, 0);
         let range = piece.range.clone();
         self.merge_around(lock.slot);
         let mut ready = Vec::new();
@@ -238,7 +240,7 @@ impl<W> RangeLock<W> {
             range: piece.range.clone(),
             resolved_ts: self.frontier.get(slot)?,
             region: piece.region,
-            lock: piece.lock(slot),
+            lock: piece.region.and(self.lock_in(slot)),
         })
     }
 
@@ -255,15 +257,14 @@ impl<W> RangeLock<W> {
         self.pieces.get(slot.index())?.as_ref()
     }
 
-    /// The piece of a lock, if it is still there.
-    fn held(&self, lock: LockId) -> Option<&Piece> {
-        self.piece(lock.slot).filter(|piece| lock.serial != 0 && piece.serial == lock.serial)
+    /// The lock in a slot.
+    fn lock_in(&self, slot: Slot) -> Option<LockId> {
+        self.serials.get(slot.index()).map(|serial| LockId { slot, serial: *serial })
     }
 
-    /// The same, to be changed.
-    fn held_mut(&mut self, lock: LockId) -> Option<&mut Piece> {
-        let piece = self.pieces.get_mut(lock.slot.index())?.as_mut();
-        piece.filter(|piece| lock.serial != 0 && piece.serial == lock.serial)
+    /// True if the handle is that of a present lock.
+    fn is_held(&self, lock: LockId) -> bool {
+        lock.serial != 0 && self.lock_in(lock.slot) == Some(lock)
     }
 
     /// Number of pieces that begin before a key.
@@ -324,15 +325,21 @@ impl<W> RangeLock<W> {
         };
         if self.pieces.len() <= slot.index() {
             // The first one without the room that a growing vector takes in advance.
-            self.pieces.reserve_exact(usize::from(self.pieces.is_empty()));
+            let first = usize::from(self.pieces.is_empty());
+            self.pieces.reserve_exact(first);
+            self.serials.reserve_exact(first);
+            self.order.reserve_exact(first);
             self.pieces.resize_with(slot.index() + 1, || None);
+            self.serials.resize(slot.index() + 1, 0);
         }
         let at = self.before(&range.start);
-        self.order.reserve_exact(usize::from(self.order.is_empty()));
         self.order.insert(at, slot);
         self.uninitialized += usize::from(!initialized);
-        if let Some(entry) = self.pieces.get_mut(slot.index()) {
-            *entry = Some(Piece { range, region, serial, initialized });
+        if let (Some(piece), Some(held)) =
+            (self.pieces.get_mut(slot.index()), self.serials.get_mut(slot.index()))
+        {
+            *piece = Some(Piece { range, region, initialized });
+            *held = serial;
         }
         LockId { slot, serial }
     }
@@ -341,6 +348,9 @@ impl<W> RangeLock<W> {
     fn remove(&mut self, slot: Slot) -> Option<(Piece, u64)> {
         let at = self.before(&self.piece(slot)?.range.start);
         let piece = self.pieces.get_mut(slot.index())?.take()?;
+        if let Some(serial) = self.serials.get_mut(slot.index()) {
+            *serial = 0;
+        }
         self.order.remove(at);
         let ts = self.frontier.get(slot).unwrap_or(0);
         self.frontier.remove(slot);

@@ -168,11 +168,16 @@ impl Hub {
             match region {
                 Some(region) => {
                     let audience = subscribed.regions.get(&region);
-                    audience.and_then(|audience| audience.find(connection, request_id)).cloned().into_iter().collect()
+                    audience
+                        .and_then(|audience| audience.find(connection, request_id))
+                        .cloned()
+                        .into_iter()
+                        .collect()
                 }
                 None => {
                     let of_it = subscribed.connections.get(&connection.id).into_iter().flatten();
-                    let asked = of_it.filter(|((_, request), _)| !connection.multiplexed || *request == request_id);
+                    let asked =
+                        of_it.filter(|((_, request), _)| !connection.multiplexed || *request == request_id);
                     asked.map(|(_, subscription)| subscription.clone()).collect()
                 }
             }
@@ -283,9 +288,9 @@ impl Hub {
                     continue;
                 }
                 let region_id = subscription.region.id();
-                let bound = *bounds.entry(region_id).or_insert_with(|| {
-                    locks.oldest_change(region_id).map_or(ts, |oldest| oldest.min(ts))
-                });
+                let bound = *bounds
+                    .entry(region_id)
+                    .or_insert_with(|| locks.oldest_change(region_id).map_or(ts, |oldest| oldest.min(ts)));
                 if bound > subscription.resolved_ts.fetch_max(bound, Ordering::AcqRel) {
                     round.add(subscription, bound);
                 }

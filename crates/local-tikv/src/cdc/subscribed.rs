@@ -28,7 +28,10 @@ impl Subscribed {
         let added = self.regions.entry(region).or_default().add(subscription);
         if added {
             let name = (region, subscription.request_id);
-            self.connections.entry(subscription.connection.id).or_default().insert(name, subscription.clone());
+            self.connections
+                .entry(subscription.connection.id)
+                .or_default()
+                .insert(name, subscription.clone());
         }
         added
     }

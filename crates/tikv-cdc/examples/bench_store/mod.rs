@@ -117,7 +117,7 @@ impl<S: Script> ChangeData for Store<S> {
         let (regions, script) = (self.regions, Arc::clone(&self.script));
         tokio::spawn(async move {
             if let Err(error) = serve(request.into_inner(), frames, regions, script).await {
-                println!("the store ends its stream: {error}");
+                eprintln!("the store ends its stream: {error}");
             }
         });
         Ok(Response::new(ReceiverStream::new(receiver)))

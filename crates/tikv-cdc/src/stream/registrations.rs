@@ -11,6 +11,7 @@ use crate::delivery::SpanSender;
 use crate::failure::Failure;
 use crate::frame::{Frame, detach_waiting};
 use crate::metrics::{CdcMetrics, Pulled};
+use crate::range_lock::LockId;
 use crate::row::RowChange;
 use crate::span::{Claim, Span};
 use crate::spilling::{Join, LogEntry, Resolved, SpillingMatcher};
@@ -23,6 +24,8 @@ const WORTH_SHARE: usize = 64;
 struct Registration {
     /// The right to it.
     claim: Box<Claim>,
+    /// Its lock, at hand: it is needed for each resolved ts.
+    lock: LockId,
     /// Pairs its rows.
     matcher: SpillingMatcher,
     /// Tells it from an earlier one of the same region.
@@ -134,7 +137,8 @@ impl Registrations {
             return Err(claim);
         }
         self.made += 1;
-        let registration = Registration { matcher, number: self.made, joining: false, claim };
+        let (lock, number) = (claim.lock, self.made);
+        let registration = Registration { claim, lock, matcher, number, joining: false };
         group.regions.insert(registration.claim.route.id, Box::new(registration));
         self.scanning += 1;
         self.count += 1;
@@ -262,7 +266,7 @@ impl Registrations {
         if matcher.matcher().is_initialized() && !was_initialized {
             self.scanning -= 1;
             self.metrics.requested(-1);
-            group.span.set_initialized(registration.claim.lock);
+            group.span.set_initialized(registration.lock);
         }
         outcome.map_err(Failure::Matcher)
     }
@@ -288,7 +292,7 @@ impl Registrations {
                 let request = registration.claim.request_id;
                 held.push_back(Place { request, region: *region, number: registration.number });
             }
-            (resolved == Resolved::Moved).then_some(registration.claim.lock)
+            (resolved == Resolved::Moved).then_some(registration.lock)
         });
         group.span.advance(advanced, ts);
     }
@@ -397,7 +401,7 @@ impl Registrations {
         registration.joining = resolved.is_none();
         let waits = registration.joining;
         if let Some(ts) = resolved {
-            span.advance([registration.claim.lock], ts);
+            span.advance([registration.lock], ts);
         }
         self.bookkeeping.resize(self.bookkeeping.bytes().saturating_sub(given_back));
         if let (Some(spool), Some(log)) = (&self.spool, unused) {
