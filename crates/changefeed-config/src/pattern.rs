@@ -23,8 +23,13 @@ pub(crate) enum Atom {
 /// What one part of a rule matches.
 #[derive(Debug, Clone)]
 pub(crate) enum Pattern {
-    /// Characters and wildcards.
-    Wild(Vec<Atom>),
+    /// Text, then wildcards and characters.
+    Wild {
+        /// Every name that matches begins with it: most of very many names are told apart by that.
+        start: String,
+        /// What comes after.
+        rest: Vec<Atom>,
+    },
     /// `/…/`, not anchored.
     Regex(regex::Regex),
 }
@@ -32,14 +37,16 @@ pub(crate) enum Pattern {
 impl Pattern {
     /// A pattern that matches exactly `text`.
     pub(crate) fn literal(text: &str) -> Self {
-        Self::Wild(text.chars().map(Atom::Char).collect())
+        Self::Wild { start: text.to_owned(), rest: Vec::new() }
     }
 
     /// True if the whole `name` matches.
     pub(crate) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Regex(regex) => regex.is_match(name),
-            Self::Wild(atoms) => matches_atoms(atoms, name),
+            Self::Wild { start, rest } => {
+                name.strip_prefix(start.as_str()).is_some_and(|name| matches_atoms(rest, name))
+            }
         }
     }
 }
@@ -182,7 +189,10 @@ impl<'a> PatternParser<'a> {
                 self.rest.chars().next().unwrap_or(' ')
             ));
         }
-        Ok(Pattern::Wild(atoms))
+        let literals = atoms.iter().map_while(|atom| if let Atom::Char(c) = atom { Some(*c) } else { None });
+        let start: String = literals.collect();
+        let rest = atoms.split_off(start.chars().count());
+        Ok(Pattern::Wild { start, rest })
     }
 
     /// A character class.
@@ -266,6 +276,8 @@ mod tests {
         assert!(!matches("`a*`", "ab"));
         assert!(matches("/b.d/", "abxde"));
         assert!(matches("*a*b*", "xxaxxbxx"));
+        assert!(matches("größe_*", "größe_1") && matches("größe_*", "größe_"));
+        assert!(!matches("größe_*", "größe") && !matches("ab", "abc") && !matches("abc", "ab"));
     }
 
     #[test]
