@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use real_kafka::Cluster;
 
-use crate::messages::Rows;
+use crate::messages::{DIFFERENT, Rows};
 use crate::{Args, Figure};
 
 /// The tool.
 const CLASS: &str = "org.apache.kafka.tools.ProducerPerformance";
 /// Its heap.
 const HEAP: &str = "-Xmx1g";
-/// Different messages in the file from which the tool takes them at random.
-const DIFFERENT: u64 = 100_000;
 /// Memory of its producer for messages: ours is allowed as much in flight, bytes.
 const BUFFER: usize = 64 << 20;
 
@@ -30,6 +28,7 @@ pub(crate) fn send(
     rows: u64,
     codec: &str,
 ) -> Result<Figure, Box<dyn Error>> {
+    // The tool reads the file first, then takes its messages from it at random.
     let path = folder.join("messages.txt");
     let mut maker = Rows::new(args.size);
     let mut file = BufWriter::new(File::create(&path)?);

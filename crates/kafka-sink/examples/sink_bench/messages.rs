@@ -3,14 +3,17 @@
 /// Digits of a row's number.
 const DIGITS: usize = 10;
 
-/// Makes rows that differ in a number and in the words that follow from it.
+/// Different texts of rows. They are made before anything is measured, as the tool of Kafka makes its own.
+pub(crate) const DIFFERENT: u64 = 100_000;
+
+/// Rows that differ in a number and in words.
 pub(crate) struct Rows {
-    /// A row.
-    text: Vec<u8>,
-    /// Places of the number.
-    places: Vec<usize>,
-    /// Place and length of the words.
-    words: std::ops::Range<usize>,
+    /// Texts, side by side.
+    texts: Vec<u8>,
+    /// Bytes of each.
+    size: usize,
+    /// Place of the number in each.
+    place: usize,
 }
 
 impl Rows {
@@ -23,32 +26,29 @@ impl Rows {
              \"mysqlType\":{{\"id\":\"bigint\",\"c\":\"varchar\"}},\"old\":null,\"data\":[{{\"id\":\"{number}\",\"c\":\""
         );
         let tail = "\"}]}";
-        let places = vec![head.len() - "\",\"c\":\"".len() - DIGITS];
+        let place = head.len() - "\",\"c\":\"".len() - DIGITS;
         let words = head.len()..size.max(head.len() + tail.len() + 1) - tail.len();
         let mut text = head.into_bytes();
         text.resize(words.end, b'a');
         text.extend(tail.bytes());
-        Self { text, places, words }
+        let mut texts = Vec::with_capacity(text.len() * DIFFERENT as usize);
+        for number in 0..DIFFERENT {
+            fill(&mut text[words.clone()], number);
+            texts.extend_from_slice(&text);
+        }
+        Self { texts, size: text.len(), place }
     }
 
     /// The row with a number.
     pub(crate) fn row(&mut self, number: u64) -> &[u8] {
+        let start = (number % DIFFERENT) as usize * self.size;
+        let text = &mut self.texts[start..start + self.size];
         let mut rest = number;
-        for digit in (0..DIGITS).rev() {
-            for place in &self.places {
-                self.text[place + digit] = b'0' + (rest % 10) as u8;
-            }
+        for digit in text[self.place..self.place + DIGITS].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        // Text that codecs can do something with, but not too much: pseudo-random letters of a small alphabet.
-        let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        for byte in &mut self.text[self.words.clone()] {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            *byte = b'a' + (state & 15) as u8;
-        }
-        &self.text
+        text
     }
 
     /// The number of a row.
@@ -56,5 +56,16 @@ impl Rows {
         let marker = b"\"data\":[{\"id\":\"";
         let start = row.windows(marker.len()).position(|window| window == marker)? + marker.len();
         std::str::from_utf8(row.get(start..start + DIGITS)?).ok()?.parse().ok()
+    }
+}
+
+/// Text that codecs can do something with, but not too much: pseudo-random letters of a small alphabet.
+fn fill(words: &mut [u8], seed: u64) {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for byte in words {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *byte = b'a' + (state & 15) as u8;
     }
 }
