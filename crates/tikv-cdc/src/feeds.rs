@@ -239,7 +239,7 @@ impl Feeds {
             Reaction::Retry(at_least) => {
                 let pause = claim.backoff.next(now).max(at_least);
                 if claim.backoff.failures() > RELOAD_AFTER_FAILURES {
-                    self.reload(claim, Vec::new(), pause);
+                    self.reload(*claim, Vec::new(), pause);
                 } else {
                     self.resume(claim, pause);
                 }
@@ -253,7 +253,7 @@ impl Feeds {
                 } else {
                     claim.backoff.next(now)
                 };
-                self.reload(claim, current, pause);
+                self.reload(*claim, current, pause);
             }
         }
     }
@@ -282,7 +282,7 @@ impl Feeds {
                     feeds.metrics.failed(FailureKind::Lookup);
                     claim.span.note_error(FailureKind::Lookup, claim.route.id, error.to_string());
                     let pause = claim.backoff.next(Instant::now());
-                    feeds.reload(claim, Vec::new(), pause);
+                    feeds.reload(*claim, Vec::new(), pause);
                 }
             }
         });
@@ -290,8 +290,8 @@ impl Feeds {
 
     /// Gives a range back and looks it up again. If the store has told which regions are there now, and they cover the
     /// range, they are asked at once: the placement driver may not know them yet.
-    fn reload(self: &Arc<Self>, claim: Box<Claim>, current: Vec<metapb::Region>, pause: Duration) {
-        let Claim { span, lock, route, backoff, .. } = *claim;
+    fn reload(self: &Arc<Self>, claim: Claim, current: Vec<metapb::Region>, pause: Duration) {
+        let Claim { span, lock, route, backoff, .. } = claim;
         let (released, ready) = span.release(lock);
         let Some(range) = released else { return };
         let told = if pause.is_zero() { successors(&route, current, &range) } else { Vec::new() };

@@ -431,7 +431,7 @@ mod tests {
         hub.remove_request(&first, 1, Some(2));
         assert_eq!(hub.len(), 4);
         hub.split(2, &[]);
-        assert!(hub.is_empty() && hub.len() == 0);
+        assert_eq!((hub.is_empty(), hub.len()), (true, 0));
         hub.remove_connection(second.id);
     }
 }
