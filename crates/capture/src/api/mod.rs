@@ -7,6 +7,7 @@ mod forward;
 mod gate;
 mod models;
 mod openapi;
+mod pages;
 mod placement;
 mod routes;
 mod shapes;

@@ -87,13 +87,14 @@ fn list(shape: &str) -> Value {
 
 /// Status codes of errors and when they come.
 fn errors(route: &Route) -> Vec<(&'static str, &'static str)> {
-    if route.place == Place::Root {
-        return Vec::new();
+    let mut all = Vec::new();
+    if route.place != Place::Root {
+        all.push(("400", "The request is wrong, or names what does not exist."));
+        all.push((
+            "500",
+            "The capture, PD, TiKV or Kafka could not do it; or there is no owner at the moment.",
+        ));
     }
-    let mut all = vec![
-        ("400", "The request is wrong, or names what does not exist."),
-        ("500", "The capture, PD, TiKV or Kafka could not do it; or there is no owner at the moment."),
-    ];
     if route.login {
         all.push(("401", "The server asks users who they are, and the user is not let in."));
     }

@@ -5,7 +5,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{Shared, captures, changefeeds, openapi, placement, system, tables, why};
+use super::{Shared, captures, changefeeds, openapi, pages, placement, system, tables, why};
 
 /// Who answers a route, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,5 +193,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Root, GET, "/status", system::status, Json("Status"), "Status of the process."),
         Route::new(Root, GET, "/metrics", system::metrics, Text(system::METRICS_TYPE), "Metrics."),
         Route::new(Root, GET, "/openapi.json", openapi::serve, Json("Document"), "This document."),
+        Route::new(Root, GET, "/debug/info", pages::debug_info, Text(pages::TEXT), "Changefeeds of this capture, as text.")
+            .for_users(),
+        Route::new(Root, GET, "/swagger/index.html", pages::swagger, Text(pages::HTML), "The routes, as a page."),
+        Route::new(Root, GET, "/swagger/doc.json", openapi::serve, Json("Document"), "This document, under TiCDC's path."),
     ]
 }

@@ -20,6 +20,24 @@ async fn the_capture_serves_the_checked_in_description_and_exactly_its_methods()
     let served = http.get(url("/openapi.json")).send().await.expect("an answer");
     assert_eq!(served.headers()["content-type"], "application/json; charset=utf-8");
     assert!(served.text().await.expect("text") == FILE, "the served document is not docs/openapi.json");
+    // TiCDC's paths for people.
+    let page = |path: &'static str| {
+        let request = http.get(url(path));
+        async move {
+            request
+                .send()
+                .await
+                .expect("an answer")
+                .error_for_status()
+                .expect(path)
+                .text()
+                .await
+                .expect("text")
+        }
+    };
+    assert!(page("/swagger/doc.json").await == FILE);
+    assert!(page("/swagger/index.html").await.contains("<td>/api/v2/changefeeds/{id}/pause</td>"));
+    assert!(page("/debug/info").await.contains("*** owner info ***"));
 
     let document: Value = serde_json::from_str(FILE).expect("JSON");
     let paths = document["paths"].as_object().expect("paths");
