@@ -55,7 +55,7 @@ pub(crate) struct Membership {
     owner: ArcSwapOption<Owner>,
     /// A request to give up ownership.
     resign: Notify,
-    /// True once the cluster has an owner, this capture or another.
+    /// True once the cluster has an owner, this capture or another. Told again whenever the owner may have changed.
     settled: watch::Sender<bool>,
 }
 
@@ -88,8 +88,14 @@ impl Membership {
         let _ = settled.wait_for(|settled| *settled).await;
     }
 
-    /// Asks the owner part of this capture to give up ownership once.
+    /// Tells whenever the owner may have changed.
+    pub(crate) fn elections(&self) -> watch::Receiver<bool> {
+        self.settled.subscribe()
+    }
+
+    /// Makes the owner part of this capture give up ownership once. From now on nobody asks it.
     pub(crate) fn resign(&self) {
+        self.owner.store(None);
         self.resign.notify_one();
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::certificates::Certificates;
 use crate::error::KafkaError;
@@ -14,6 +15,8 @@ use crate::settings::{self, BrokerPorts, CLUSTER_ID, PASSWORD, Settings, USER};
 const HEAP: &str = "-Xmx512m";
 /// Largest heap of a tool.
 const TOOL_HEAP: &str = "-Xmx256m";
+/// First and last of the ports to choose from: above those of outgoing connections (`ip_local_port_range` of Linux).
+const OWN_PORTS: (u16, u16) = (61_000, 65_535);
 
 /// A cluster that runs; it is killed when dropped.
 #[derive(Debug)]
@@ -34,12 +37,32 @@ pub struct Cluster {
     detached: bool,
 }
 
-/// Ports that nobody listens on.
+/// The port that is tried next. Clusters of one process have none in common, not even while a broker is dead.
+static NEXT_PORT: Mutex<Option<u16>> = Mutex::new(None);
+
+/// Ports that nobody listens on. The system gives none of them to outgoing connections: a broker that was killed finds its
+/// own free when it comes back.
 fn free_ports(count: usize) -> Result<Vec<u16>, KafkaError> {
-    // All are held until the last is known, so that they differ.
-    let held: Result<Vec<_>, _> = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    let ports = held.and_then(|held| held.iter().map(|l| l.local_addr().map(|a| a.port())).collect());
-    ports.map_err(|source| KafkaError::Start { program: "a listener on a free port".to_owned(), source })
+    let failed = |source| KafkaError::Start { program: "a listener on a free port".to_owned(), source };
+    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let (first, last) = OWN_PORTS;
+    let mut next = NEXT_PORT.lock().unwrap_or_else(PoisonError::into_inner);
+    let start = match *next {
+        Some(port) => port,
+        // The system chooses ports at random: processes begin at different places.
+        None => {
+            let random = listen(0).and_then(|listener| listener.local_addr()).map_err(failed)?.port();
+            first + random % (last - first)
+        }
+    };
+    let round = (start..=last).chain(first..start);
+    // All are held until the last is known.
+    let held: Vec<_> = round.filter_map(|port| Some((port, listen(port).ok()?))).take(count).collect();
+    if held.len() < count {
+        return Err(failed(std::io::ErrorKind::AddrInUse.into()));
+    }
+    *next = held.last().map(|(port, _)| if *port == last { first } else { port + 1 });
+    Ok(held.into_iter().map(|(port, _)| port).collect())
 }
 
 /// A wanted port that is free, or any free one for zero.

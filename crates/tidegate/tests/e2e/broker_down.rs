@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::load::Writer;
@@ -21,8 +20,7 @@ async fn an_outage_of_the_broker_is_a_warning_and_loses_nothing() {
     let api = stack.api();
     api.create("feed", &api.sink("outage"), 0).await;
     let mut client = stack.sql().await;
-    let mut writer = Writer::create(&mut client, "busy", 7).await;
-    let (stop, stopped) = watch::channel(false);
+    let writer = Writer::create(&mut client, "busy", 7).await;
     let outage = async {
         api.wait_caught_up("feed").await;
         broker.kill().await;
@@ -31,9 +29,8 @@ async fn an_outage_of_the_broker_is_a_warning_and_loses_nothing() {
         tokio::time::sleep_until(down + AWAY).await;
         broker.restart().await;
         api.wait_state("feed", "normal").await;
-        stop.send_replace(true);
     };
-    tokio::join!(writer.run(Ports::addr(ports.sql), stopped), outage);
+    let mut writer = writer.run_during(Ports::addr(ports.sql), outage).await;
     assert!(stack.is_running());
     writer.settle(&mut client).await.expect("the table");
     api.wait_caught_up("feed").await;

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use real_kafka::Version;
 use serde_json::json;
-use tokio::sync::watch;
 
+use crate::api::CATCH_UP;
 use crate::load::Writer;
 use crate::real_broker::RealBroker;
 use crate::replay::{changes, rebuild, table_of};
 use crate::stack::{Ports, Stack};
 use crate::topic;
 use crate::verify::{verify, wait_watermark};
+use crate::wait::until;
 
 /// Variable that makes the outages long.
 const LONG: &str = "TIDEGATE_LONG_FAULTS";
@@ -93,16 +94,14 @@ pub(crate) async fn under_load(
 /// Writes while `fault` happens.
 async fn load(stack: &Stack, table: &str, seed: u64, fault: impl Future<Output = ()>) -> Writer {
     let mut client = stack.sql().await;
-    let mut writer = Writer::create(&mut client, table, seed).await;
-    let (stop, stopped) = watch::channel(false);
+    let writer = Writer::create(&mut client, table, seed).await;
     let fault = async {
         stack.api().wait_caught_up(table).await;
         tokio::time::sleep(AROUND).await;
         fault.await;
         tokio::time::sleep(AROUND).await;
-        stop.send_replace(true);
     };
-    tokio::join!(writer.run(Ports::addr(stack.ports.sql), stopped), fault);
+    let mut writer = writer.run_during(Ports::addr(stack.ports.sql), fault).await;
     writer.settle(&mut client).await.expect("the table");
     assert!(writer.count() > FEWEST, "only {} transactions", writer.count());
     writer
@@ -176,7 +175,10 @@ async fn brokers_that_die_move_or_fill_up_lose_and_reorder_nothing() {
         // Every file of the broker is as large as it may be: it can append to none.
         broker.run(|cluster| cluster.fill_disk(2, 1)).expect("prlimit");
         tokio::time::sleep(last).await;
-        assert!(!broker.run(|cluster| cluster.runs(2)), "the broker went on without a disk");
+        until("a broker without a disk ends", CATCH_UP, async || {
+            if broker.run(|cluster| cluster.runs(2)) { Err("it runs") } else { Ok(()) }
+        })
+        .await;
         broker
             .run(|cluster| {
                 cluster.kill(2);

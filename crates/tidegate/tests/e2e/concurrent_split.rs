@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use tikv_client::{PdClient, Security, TikvClient};
-use tokio::sync::watch;
 
 use crate::load::Writer;
 use crate::replay::{changes, rebuild, table_of};
@@ -57,13 +56,12 @@ async fn splits_under_load_lose_and_double_nothing() {
     let stack = Stack::start().await;
     let api = stack.api();
     let mut client = stack.sql().await;
-    let mut writer = Writer::create(&mut client, "busy", 11).await;
+    let writer = Writer::create(&mut client, "busy", 11).await;
     client.query(&format!("INSERT INTO test.busy VALUES (1000000, 0, '{MARK}')")).await.expect("a row");
     let store = store(stack.ports).await;
     let prefix = record_prefix(&store).await;
     client.query("DELETE FROM test.busy").await.expect("no rows");
     api.create("feed", &api.sink("split"), 0).await;
-    let (stop, stopped) = watch::channel(false);
     let splits = async {
         for id in [100, 50, 150, 25, 75, 125, 175, 101, 99, 60] {
             // Work goes on between two splits until the changefeed has seen it.
@@ -71,9 +69,8 @@ async fn splits_under_load_lose_and_double_nothing() {
             split(&store, &prefix, [id]).await;
         }
         api.wait_caught_up("feed").await;
-        stop.send_replace(true);
     };
-    tokio::join!(writer.run(Ports::addr(stack.ports.sql), stopped), splits);
+    let mut writer = writer.run_during(Ports::addr(stack.ports.sql), splits).await;
     writer.settle(&mut client).await.expect("the table");
     api.wait_caught_up("feed").await;
     let messages = topic::read_all(stack.ports, "split").await;

@@ -75,6 +75,21 @@ impl Writer {
         self.committed.len()
     }
 
+    /// Writes in a task of its own while `work` happens, which may block its thread, and stops after it.
+    ///
+    /// # Panics
+    /// If the writer did.
+    pub(crate) async fn run_during(mut self, addr: SocketAddr, work: impl Future<Output = ()>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let writing = tokio::spawn(async move {
+            self.run(addr, stopped).await;
+            self
+        });
+        work.await;
+        stop.send_replace(true);
+        writing.await.expect("the writer does not fail")
+    }
+
     /// Writes until told to stop, or until the server is gone.
     pub(crate) async fn run(&mut self, addr: SocketAddr, mut stop: watch::Receiver<bool>) {
         let Ok(mut client) = SqlClient::connect(addr).await else { return };

@@ -1,6 +1,13 @@
 //! Counts tests and checks.
 
+use std::collections::BTreeMap;
+
 use xtask::{Failure, Program};
+
+/// Most lines of a panic that the summary shows.
+const SHOWN_LINES: usize = 20;
+/// Most characters of such a line.
+const SHOWN_CHARS: usize = 500;
 
 /// What passed and what failed so far.
 #[derive(Debug, Default)]
@@ -30,7 +37,10 @@ impl Tally {
     /// compile, or ran into its time limit) counts as one failure, and so does one that ran no test.
     pub(super) fn cargo_test(&mut self, name: &str, program: &Program) {
         let (mut passed, mut failed) = (0, 0);
+        let mut reasons = Reasons::default();
+        let first = self.failures.len();
         let outcome = program.run_watched(|line| {
+            reasons.hear(line);
             if let Some((p, f)) = counts(line) {
                 passed += p;
                 failed += f;
@@ -41,6 +51,10 @@ impl Tally {
         });
         self.passed += passed;
         self.failed += failed;
+        for failure in &mut self.failures[first..] {
+            let reason = failure.strip_prefix(&format!("{name}: ")).and_then(|test| reasons.of(test));
+            failure.push_str(&reason.unwrap_or_default());
+        }
         match outcome {
             Err(failure) if failed == 0 => self.check(name, Err(failure)),
             Ok(()) if passed == 0 => self.check(name, Err(Failure::check("no test ran"))),
@@ -56,6 +70,42 @@ impl Tally {
     /// The closing line.
     pub(super) fn summary(&self) -> String {
         format!("{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+/// Why tests failed: what they said when they panicked. The output of a suite is long, and often only its end is at hand.
+#[derive(Debug, Default)]
+struct Reasons {
+    /// Test whose output is being printed.
+    test: String,
+    /// Whether the message of its panic is being printed.
+    inside: bool,
+    /// First lines of the message by test.
+    lines: BTreeMap<String, Vec<String>>,
+}
+
+impl Reasons {
+    /// Takes note of a line of the test runner.
+    fn hear(&mut self, line: &str) {
+        let line = plain(line);
+        if let Some(rest) = line.strip_prefix("---- ") {
+            self.test = rest.split(' ').next().unwrap_or_default().to_owned();
+            self.inside = false;
+        } else if line.starts_with("thread '") && line.contains(" panicked at ") {
+            self.inside = !self.lines.contains_key(&self.test);
+        } else if line.starts_with("stack backtrace:") || line.starts_with("note: ") || line.is_empty() {
+            self.inside = false;
+        } else if self.inside {
+            let lines = self.lines.entry(self.test.clone()).or_default();
+            if lines.len() < SHOWN_LINES {
+                lines.push(line.chars().take(SHOWN_CHARS).collect());
+            }
+        }
+    }
+
+    /// What a test said, each line on a line of its own.
+    fn of(&self, test: &str) -> Option<String> {
+        Some(self.lines.get(test)?.iter().map(|line| format!("\n    {line}")).collect())
     }
 }
 
@@ -115,6 +165,18 @@ mod tests {
     fn failed_tests_are_named() {
         assert_eq!(failed_test("test a::b ... \u{1b}[31mFAILED\u{1b}(B\u{1b}[m"), Some("a::b".to_owned()));
         assert_eq!(failed_test("test a::b ... ok"), None);
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_is_its_first_panic() {
+        let mut reasons = Reasons::default();
+        let output = "test a::b ... FAILED\n\nfailures:\n\n---- a::b stdout ----\nSEED=1\n\n\
+            thread 'a::b' (7) panicked at crates/x/tests/e2e/y.rs:1:2:\n2 of 9 differ\nstep 3: GET /\n\
+            stack backtrace:\n   0: main\n\nthread 'a::b' (7) panicked at z.rs:1:2:\nagain\n\
+            ---- c stdout ----\nno panic\n";
+        output.lines().for_each(|line| reasons.hear(line));
+        assert_eq!(reasons.of("a::b").as_deref(), Some("\n    2 of 9 differ\n    step 3: GET /"));
+        assert_eq!(reasons.of("c"), None);
     }
 
     #[test]
