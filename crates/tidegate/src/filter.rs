@@ -8,7 +8,7 @@ use changefeed_config::{EventFilter, ReplicaConfig, RowKind, TableFilter, ValueM
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::ApiClient;
+use crate::cli::{ApiClient, Connection};
 use crate::failure::Failure;
 use ddl_event::DdlTarget;
 
@@ -31,9 +31,9 @@ pub(crate) struct FilterTestArgs {
     /// A DDL statement: is it sent?
     #[arg(long, value_name = "STATEMENT")]
     sql: Vec<String>,
-    /// Also test every table of the cluster of this CDC server.
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    /// A server whose tables are all tested, too, if one is named; and who asks it.
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Compiled rules.
@@ -142,9 +142,9 @@ impl Rules {
 }
 
 /// Every table of the cluster of a server, as schema and table.
-async fn tables_of(server: &str) -> Result<Vec<(String, String)>, Failure> {
+async fn tables_of(connection: &Connection) -> Result<Vec<(String, String)>, Failure> {
     let everything = api_json::to_api(&ReplicaConfig { force_replicate: true, ..ReplicaConfig::default() });
-    let client = ApiClient::to(server.trim_end_matches('/').to_owned());
+    let client = ApiClient::connect(connection).await?;
     let answer = client.post("/api/v2/get_all_tables", &json!({"replica_config": everything})).await?;
     let tables = answer.get("all_tables").and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |table: &Value, key: &str| table[key].as_str().unwrap_or_default().to_owned();
@@ -164,8 +164,8 @@ pub(crate) async fn run(command: FilterCommand) -> Result<(), Failure> {
         tables.push(split_name(name)?);
     }
     let named = tables.first().map(|(schema, _)| schema.clone());
-    if let Some(server) = &args.server {
-        tables.extend(tables_of(server).await?);
+    if args.connection.server.is_some() || args.connection.pd.is_some() {
+        tables.extend(tables_of(&args.connection).await?);
     }
     if tables.is_empty() && args.sql.is_empty() {
         return Err(Failure::new(

@@ -28,7 +28,7 @@ enum Step {
     Compose,
     /// Clippy, warnings are errors.
     Lint,
-    /// The program and the tests in the release profile.
+    /// The program and the tests, in the profile of the tests.
     Build,
     /// Tests of the crates.
     Unit,
@@ -49,7 +49,7 @@ impl Step {
             Self::Docs => "Documents",
             Self::Compose => "Compose file",
             Self::Lint => "Lints",
-            Self::Build => "Build in the release profile",
+            Self::Build => "Build of the program and the tests",
             Self::Unit => "Tests of the crates",
             Self::Golden => "Recordings of the reference system",
             Self::E2e => "End-to-end tests",

@@ -13,15 +13,15 @@ pub(super) fn format() -> Result<(), Failure> {
     Program::new("cargo fmt --all --check -- -l").run()
 }
 
-/// Clippy. In the release profile, whose build scripts and macros the build needs anyway: a second profile would
-/// compile the C library of the Kafka client twice.
+/// Clippy. In the profile of the tests, which need its build scripts and macros anyway: a second profile would compile the
+/// C library of the Kafka client twice.
 pub(super) fn lint() -> Result<(), Failure> {
-    Program::new("cargo clippy --release --locked --workspace --all-targets -- -D warnings").run()
+    Program::new("cargo clippy --locked --workspace --all-targets -- -D warnings").run()
 }
 
 /// What is compiled and run as tests. Every command names the whole workspace: cargo unifies the features of what is
 /// named, and with two different choices it would compile most dependencies twice.
-const TEST: &str = "cargo test --release --locked --workspace";
+const TEST: &str = "cargo test --locked --workspace";
 /// Tests of the crates: in the sources, in `tests/it`, in the benchmark of the pipeline.
 const UNIT_TARGETS: &str = "--lib --bins --test it --example pipeline";
 /// Tests of the program.
@@ -53,8 +53,8 @@ pub(super) fn golden(tally: &mut Tally) {
     }
     let run = || {
         let folder = std::path::absolute(&folder).map_err(Failure::file(&folder))?;
-        Program::new("cargo build --release --locked --workspace --example golden").run()?;
-        let example = workspace::target_dir().join("release/examples/golden");
+        Program::new("cargo build --locked --workspace --example golden").run()?;
+        let example = workspace::target_dir().join("debug/examples/golden");
         Program::new("").arg(example).arg(folder).run()
     };
     tally.check("golden", run());
@@ -67,8 +67,6 @@ pub(super) fn end_to_end(tally: &mut Tally) {
 
 /// The demo, as a user runs it.
 pub(super) fn demo() -> Result<(), Failure> {
-    if !workspace::tidegate_program().exists() {
-        Program::new("cargo build --release --locked --package tidegate").run()?;
-    }
-    Program::new("").arg(workspace::tidegate_program()).arg("demo").limit(DEMO_LIMIT).run()
+    Program::new("cargo build --locked --workspace --bin tidegate").run()?;
+    Program::new("").arg(workspace::tested_program()).arg("demo").limit(DEMO_LIMIT).run()
 }
