@@ -7,7 +7,7 @@ use changefeed::ClaimCheckReader;
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tidb_schema::SchemaSnapshot;
 
@@ -19,6 +19,8 @@ use crate::message::{Message, RowMessage};
 
 /// Longest time for an answer about the topic.
 const METADATA_LIMIT: Duration = Duration::from_secs(10);
+/// Pause before a partition whose leader has just changed is asked again.
+const ELECTION_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait of one poll.
 const POLL: Duration = Duration::from_millis(200);
 /// Longest time without any message while some are missing.
@@ -71,6 +73,27 @@ impl Contents {
     }
 }
 
+/// First offset of a partition and the one behind its last message. Blocks. A leader that has just been elected cannot
+/// tell them yet, and is asked again.
+fn offsets(client: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64), KafkaError> {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition, OffsetNotAvailable};
+    let started = Instant::now();
+    loop {
+        match client.fetch_watermarks(topic, partition, METADATA_LIMIT) {
+            Err(error)
+                if started.elapsed() < METADATA_LIMIT
+                    && matches!(
+                        error.rdkafka_error_code(),
+                        Some(LeaderNotAvailable | NotLeaderForPartition | OffsetNotAvailable)
+                    ) =>
+            {
+                std::thread::sleep(ELECTION_PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 impl Topic {
     /// Connects and looks at the topic. Blocks.
     pub(crate) fn open(brokers: &str, name: &str) -> Result<Self, VerifyError> {
@@ -92,7 +115,7 @@ impl Topic {
         }
         let mut partitions = Vec::new();
         for id in ids {
-            let (low, high) = client.fetch_watermarks(name, id, METADATA_LIMIT)?;
+            let (low, high) = offsets(&client, name, id)?;
             partitions.push(Partition { id, low, high });
         }
         Ok(Self { client, name: name.to_owned(), partitions })

@@ -69,7 +69,15 @@ fn reader(ports: Ports) -> BaseConsumer {
 fn ends(reader: &BaseConsumer, topic: &str) -> Vec<(i32, i64)> {
     let metadata = reader.fetch_metadata(Some(topic), ANSWER_LIMIT).expect("metadata");
     let topic = metadata.topics().first().expect("the topic");
-    let end = |partition| reader.fetch_watermarks(topic.name(), partition, ANSWER_LIMIT).expect("offsets").1;
+    let start = Instant::now();
+    // A leader that has just been elected cannot tell yet.
+    let end = |partition| loop {
+        match reader.fetch_watermarks(topic.name(), partition, ANSWER_LIMIT) {
+            Ok((_, end)) => return end,
+            Err(error) if start.elapsed() > ANSWER_LIMIT => panic!("offsets of {}: {error}", topic.name()),
+            Err(_) => std::thread::sleep(POLL),
+        }
+    };
     topic.partitions().iter().map(|partition| (partition.id(), end(partition.id()))).collect()
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tikv_proto::cdcpb::event::row::OpType;
 
 use super::*;
@@ -93,6 +95,14 @@ async fn spilled(spool: &Arc<PrewriteSpool>) -> (SpillingMatcher, Join) {
     (matcher, join)
 }
 
+/// Waits until no memory is in use: what is being written to disk is in memory until it is.
+async fn given_back(quota: &Arc<MemoryQuota>) {
+    let waiting = tokio::time::timeout(GIVEN_BACK_LIMIT, quota.until_below(0.0)).await;
+    assert!(waiting.is_ok(), "{quota:?}");
+}
+
+/// Longest time until memory is given back.
+const GIVEN_BACK_LIMIT: Duration = Duration::from_secs(30);
 /// Limits that put nearly everything on disk.
 const SMALL: SpoolConfig = SpoolConfig { waiting_limit: 1 << 10, buffer_limit: 64 << 10, own_log: 1 << 10 };
 
@@ -114,6 +124,7 @@ async fn a_large_transaction_is_joined_on_disk_within_little_memory() {
     let (resolved, unused) = matcher.joined(false);
     assert_eq!((resolved, matcher.logs().count()), (Some(6), 0));
     spool.remove(unused.unwrap());
+    given_back(&quota).await;
     assert_eq!((spool.stats().tables, quota.used()), (0, 0));
 }
 
@@ -148,6 +159,7 @@ async fn a_join_that_nobody_waits_for_ends_and_leaves_nothing() {
     let (worker, runtime) = (Arc::clone(&spool), Handle::current());
     tokio::task::spawn_blocking(move || join(&worker, todo, &runtime, &sender)).await.unwrap();
     matcher.logs().for_each(|log| spool.remove(log));
+    given_back(&quota).await;
     assert_eq!((spool.stats().tables, quota.used()), (0, 0));
 }
 

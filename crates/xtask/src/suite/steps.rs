@@ -67,6 +67,9 @@ pub(super) fn end_to_end(tally: &mut Tally) {
 
 /// The demo, as a user runs it.
 pub(super) fn demo() -> Result<(), Failure> {
-    Program::new("cargo build --locked --workspace --bin tidegate").run()?;
+    // The tests of the program have built it.
+    if !workspace::tested_program().exists() {
+        Program::new("cargo build --locked --workspace --bin tidegate").run()?;
+    }
     Program::new("").arg(workspace::tested_program()).arg("demo").limit(DEMO_LIMIT).run()
 }
