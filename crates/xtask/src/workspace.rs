@@ -19,11 +19,6 @@ pub fn tidegate_program() -> PathBuf {
     target_dir().join("release").join(format!("tidegate{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// The program as it is tested: little optimised, with assertions.
-pub fn tested_program() -> PathBuf {
-    target_dir().join("debug").join(format!("tidegate{}", std::env::consts::EXE_SUFFIX))
-}
-
 /// The text of a file of the repository.
 pub fn read(path: &str) -> Result<String, Failure> {
     let path = root().join(path);

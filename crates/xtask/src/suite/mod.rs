@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
+use steps::Profile;
 use tally::Tally;
 use xtask::Failure;
 
@@ -58,18 +59,18 @@ impl Step {
     }
 
     /// Runs it and counts.
-    fn run(self, tally: &mut Tally) {
+    fn run(self, profile: Profile, tally: &mut Tally) {
         match self {
             Self::Tools => tally.check("tools", tools::run()),
             Self::Format => tally.check("format", steps::format()),
             Self::Docs => documents::run(tally),
             Self::Compose => compose::run(tally),
-            Self::Lint => tally.check("lint", steps::lint()),
-            Self::Build => tally.check("build", steps::build()),
-            Self::Unit => steps::unit(tally),
-            Self::Golden => steps::golden(tally),
-            Self::E2e => steps::end_to_end(tally),
-            Self::Demo => tally.check("demo", steps::demo()),
+            Self::Lint => tally.check("lint", steps::lint(profile)),
+            Self::Build => tally.check("build", steps::build(profile)),
+            Self::Unit => steps::unit(profile, tally),
+            Self::Golden => steps::golden(profile, tally),
+            Self::E2e => steps::end_to_end(profile, tally),
+            Self::Demo => tally.check("demo", steps::demo(profile)),
         }
     }
 }
@@ -83,6 +84,9 @@ pub(crate) struct TestArgs {
     /// All steps but these, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "STEP", conflicts_with = "only")]
     skip: Vec<Step>,
+    /// Test what is shipped, optimised; compiling takes two to three times as long.
+    #[arg(long)]
+    release: bool,
 }
 
 /// Runs the steps. The last line says how many tests and checks passed and failed.
@@ -90,12 +94,13 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
     let chosen = Step::value_variants().iter().filter(|step| {
         if args.only.is_empty() { !args.skip.contains(step) } else { args.only.contains(step) }
     });
+    let profile = if args.release { Profile::RELEASE } else { Profile::DEV };
     let mut tally = Tally::default();
     for step in chosen {
         println!("\n== {} ==", step.purpose());
         let started = Instant::now();
         let failed = tally.failures().len();
-        step.run(&mut tally);
+        step.run(profile, &mut tally);
         let word = if tally.failures().len() == failed { "done" } else { "FAILED" };
         println!("-- {}: {word} after {:.0} s", step.purpose(), started.elapsed().as_secs_f64());
     }
