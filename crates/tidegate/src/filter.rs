@@ -15,7 +15,7 @@ use ddl_event::DdlTarget;
 /// `tidegate filter`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FilterCommand {
-    /// Print which tables and event kinds match, and by which rule.
+    /// Print which tables and event kinds match, and by which rule; with --server also for every table of its cluster.
     Test(FilterTestArgs),
 }
 

@@ -132,6 +132,7 @@ async fn only_known_callers_get_an_answer_from_an_encrypted_server() {
     strangers_are_not_let_in(&cluster, &server, &own).await;
     users_are_asked_for_passwords(&server, &operator).await;
     credentials_are_kept_in_a_file(&cluster, &server, &operator).await;
+    filters_are_tried_on_the_tables_of_an_encrypted_server(&cluster, &server, &operator).await;
     // A standby sends requests on to the owner with its own certificate, and the user with them.
     let standby = Server::start(&cluster, &own, &caller).await;
     let (status, _) =
@@ -153,6 +154,26 @@ async fn only_known_callers_get_an_answer_from_an_encrypted_server() {
     let log = std::fs::read_to_string(cluster.folder.path().join("log")).expect("a log");
     assert!(log.contains("a caller was not let in"), "{log}");
     assert!(!log.contains(WRONG_PASSWORD), "the log tells a password");
+}
+
+/// `filter test` shows a certificate as the other commands do.
+async fn filters_are_tried_on_the_tables_of_an_encrypted_server(
+    cluster: &TlsCluster,
+    server: &Server,
+    operator: &Files,
+) {
+    let file = cluster.folder.path().join("filter.toml");
+    std::fs::write(&file, "[filter]\nrules = ['test.*']\n").expect("a file");
+    let mut args: Vec<String> = ["filter", "test", "--config"].map(str::to_owned).into();
+    args.extend([file.display().to_string(), format!("--server={}", server.url())]);
+    let run_with = async |args: &[String]| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        run(tidegate(&args).env("TICDC_USER", "root"), "").await
+    };
+    assert_eq!(run_with(&args).await.code, Some(1), "no certificate");
+    args.extend(operator.flags());
+    let shown = run_with(&args).await.ok();
+    assert!(shown.contains("test.t: replicated (filter.rules: test.*)\n"), "{shown}");
 }
 
 /// Who has another name, another authority, or no certificate.
